@@ -1,0 +1,1 @@
+"""The answer key: the one reference implementation that chapters run and grading compares with."""

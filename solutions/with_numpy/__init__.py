@@ -1,0 +1,1 @@
+"""Forward and backward passes by hand, in NumPy: one module a concept."""
