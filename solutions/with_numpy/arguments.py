@@ -59,9 +59,7 @@ def floating(name: str, value: object) -> np.ndarray:
     return array
 
 
-def bind_shape(
-    name: str, got: tuple[int, ...], expected: str, sizes: dict[str, int], origin: dict[str, str]
-) -> None:
+def bind_shape(name: str, got: tuple[int, ...], expected: str, sizes: dict[str, int], origin: dict[str, str]) -> None:
     """Match one shape against its letters, adding new letters to ``sizes``; raise ``ValueError`` if it cannot be."""
     tokens = expected.split()
     fits = len(got) == len(tokens)
@@ -73,9 +71,7 @@ def bind_shape(
         fits = fits and size == count * sizes.get(letter, -1)
     if not fits:
         words = ", ".join(token if not token[0].isdigit() else f"{token[0]}·{token[1:]}" for token in tokens)
-        known = [
-            f"{k} = {v} from {origin[k]}" for k, v in sizes.items() if k in expected and origin[k] != name
-        ]
+        known = [f"{k} = {v} from {origin[k]}" for k, v in sizes.items() if k in expected and origin[k] != name]
         because = f" with {', '.join(known)}" if known else ""
         raise ValueError(f"{name}: got shape {got}; expected ({words}{',' * (len(tokens) == 1)}){because}")
 

@@ -2,8 +2,8 @@ r"""The recurrent neuron and the recurrent layer, forward.
 
 .. math::
 
-    y_t &= f(x_t \cdot w_x + w_y\, y_{t-1} + b)            && \text{one neuron, } y_0 \text{ before the first step is } 0 \\
-    h_t &= f(x_t W_x + h_{t-1} W_h + b)                    && \text{a layer of } H \text{ neurons}
+    y_t &= f(x_t \cdot w_x + w_y\, y_{t-1} + b)   && \text{one neuron; its output before the first step is } 0 \\
+    h_t &= f(x_t W_x + h_{t-1} W_h + b)           && \text{a layer of } H \text{ neurons}
 
 Shapes: ``x_t (N, D)``, ``h_t (N, H)``, ``W_x (D, H)``, ``W_h (H, H)``, ``b (H,)``. Every step uses the same
 weights. Source: Elman, J. L. (1990), "Finding structure in time", *Cognitive Science* 14(2), eq. in the
@@ -81,9 +81,7 @@ def neuron_step(x_t, y_prev, w_x, w_y, b, activation: str = "tanh") -> np.ndarra
     (x_t, w_x), _ = arguments(("x_t", x_t, batch), ("w_x", w_x, "D"))
     y_prev = np.asarray(y_prev, dtype=x_t.dtype)
     if y_prev.shape not in ((), x_t.shape[:-1]):
-        raise ValueError(
-            f"y_prev: got shape {y_prev.shape}; expected {x_t.shape[:-1]}, one output a sequence"
-        )
+        raise ValueError(f"y_prev: got shape {y_prev.shape}; expected {x_t.shape[:-1]}, one output a sequence")
     scalars = {"w_y": w_y, "b": b}
     for name, value in scalars.items():
         if np.ndim(value) != 0:
@@ -123,9 +121,7 @@ def rnn_step(x_t, h_prev, W_x, W_h, b, activation: str = "tanh") -> tuple[np.nda
     return h_t, RNNStepCache(x_t, h_prev, h_t, W_x, W_h, activation)
 
 
-def rnn_forward(
-    x, h0, W_x, W_h, b, activation: str = "tanh", lengths=None
-) -> tuple[np.ndarray, np.ndarray, RNNCache]:
+def rnn_forward(x, h0, W_x, W_h, b, activation: str = "tanh", lengths=None) -> tuple[np.ndarray, np.ndarray, RNNCache]:
     """A recurrent layer over whole sequences.
 
     Args:
@@ -146,7 +142,7 @@ def rnn_forward(
 
     >>> h, h_last, _ = rnn_forward(np.ones((1, 2, 1)), None, np.ones((1, 1)), np.ones((1, 1)), np.zeros(1))
     >>> h[0, :, 0].round(4), h_last.round(4)
-    (array([0.7616, 0.9428]), array([[0.9428]]))
+    (array([0.7616, 0.9427]), array([[0.9427]]))
     """
     one_of("activation", activation, tuple(ACTIVATIONS))
     (x, h0, W_x, W_h, b), size = arguments(
