@@ -9,7 +9,8 @@ A *call* is plain data, by the kind of what is asked:
 - ``value``: ``{}``: the object itself is the answer.
 
 An *outcome* is ``{"status", "error", "outputs", "inputs_after"}``: status ``ok``, ``missing``, ``not_callable``,
-``stub``, ``raised``, ``none``, ``count`` (another number of outputs), ``not_module``, ``weights`` (other parameters).
+``stub``, ``raised``, ``none``, ``count`` (another number of outputs), ``not_module``, ``weights`` (other parameters),
+``forbidden`` (an operation was used that the exercise asks to build).
 """
 
 from __future__ import annotations
@@ -78,7 +79,11 @@ def _call_module(cls: Any, call: dict, names: list[str]) -> Outcome:
     module.load_state_dict(weights)
 
     inputs = [torch.as_tensor(value).to(device=device, dtype=dtype).requires_grad_() for value in call["inputs"]]
-    result = _named(module(*inputs), names)
+    returned, operations = _watched(lambda: module(*inputs), call.get("forbidden", []))
+    used = sorted({name for name in call.get("forbidden", []) if f"aten::{name.rpartition('.')[2]}" in operations})
+    if used:
+        return {"status": "forbidden", "error": {"type": "forbidden", "message": ", ".join(used)}}
+    result = _named(returned, names)
     if result["status"] != "ok":
         return result
     tensors = result["outputs"]
@@ -92,6 +97,17 @@ def _call_module(cls: Any, call: dict, names: list[str]) -> Outcome:
     if call["upstream"]:
         outputs |= _gradients(module, inputs, tensors, call["upstream"], dtype)
     return {"status": "ok", "outputs": outputs}
+
+
+def _watched(call: Any, forbidden: list[str]) -> tuple[Any, set[str]]:
+    """Run a call; where names are forbidden, also return the operations of torch that it really used."""
+    if not forbidden:
+        return call(), set()
+    from torch.autograd import profiler
+
+    with profiler.profile() as profile:
+        result = call()
+    return result, {event.name for event in profile.function_events}
 
 
 def _gradients(module: Any, inputs: list, tensors: dict, upstream: dict, dtype: Any) -> dict:

@@ -163,3 +163,43 @@ def rnn_forward(x, h0, W_x, W_h, b, activation: str = "tanh", lengths=None) -> t
     if alive is not None:
         h[~alive] = 0
     return h, states[T].copy(), RNNCache(x, states, W_x, W_h, activation, alive)
+
+
+def readout(h, W_y, b_y) -> np.ndarray:
+    """A linear readout at every step: ``ŷ_t = h_t · W_y + b_y``, one number a step.
+
+    Args:
+        h: the layer's outputs, ``(N, T, H)``; W_y: ``(H,)``; b_y: a number.
+
+    Returns:
+        ``(N, T)``.
+
+    Raises:
+        ValueError: a shape or a dtype does not fit.
+
+    Source: Géron (2022), *Hands-On Machine Learning*, 3rd ed., ch. 15: a dense layer of one unit on every step.
+
+    >>> readout(np.ones((1, 2, 3)), np.array([1.0, 2.0, 3.0]), 0.5)
+    array([[6.5, 6.5]])
+    """
+    (h, W_y), _ = arguments(("h", h, "N T H"), ("W_y", W_y, "H"))
+    if np.ndim(b_y) != 0:
+        raise ValueError(f"b_y: got shape {np.shape(b_y)}; expected one number")
+    return h @ W_y + h.dtype.type(b_y)
+
+
+def count_parameters(D: int, H: int) -> int:
+    """How many numbers a recurrent layer learns: ``W_x``, ``W_h`` and ``b``, however long the sequences are.
+
+    Raises:
+        ValueError: ``D`` or ``H`` is not a whole number above 0.
+
+    Source: the shapes above; ``torch.nn.RNN`` has ``H`` more, its second bias.
+
+    >>> count_parameters(D=3, H=4)
+    32
+    """
+    for name, value in (("D", D), ("H", H)):
+        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"{name}: got {value!r}; expected a whole number above 0")
+    return int(D * H + H * H + H)

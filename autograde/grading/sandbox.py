@@ -1,0 +1,178 @@
+"""The sandbox in which student code runs: bubblewrap, limits, and a watcher over its processes and memory.
+
+Inside there is Python with its packages, the release's files and the student's own, and nothing else: no network, no
+repository, no gradebook, no other submission, no environment variables of the host. Everything that runs in it dies
+with it (a process namespace of its own). Where no sandbox can be had, ``require`` raises ``NoSandbox``.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+OURS = ("solutions", "autograde", "chapters")
+HERE = Path(__file__).resolve().parent
+KIT = HERE.parent / "kit"
+INSIDE = HERE / "inside.py"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a submission may use: seconds, MiB, counts. Each can be set in the course's configuration."""
+
+    cell_s: float = 60
+    notebook_s: float = 300
+    cpu_s: int = 300
+    memory_mb: int = 4096
+    processes: int = 64
+    file_mb: int = 64
+    folder_mb: int = 256
+    open_files: int = 256
+    output_kb: int = 1024
+    reply_mb: int = 64
+
+
+class NoSandbox(RuntimeError):
+    """Student code cannot be confined on this machine, so it is not run."""
+
+
+def require() -> None:
+    """Raise ``NoSandbox``, saying what is missing and what to do, unless bubblewrap works here."""
+    fault = _fault()
+    if fault:
+        raise NoSandbox(
+            f"{fault} Student code does not run without a sandbox. On Debian and Ubuntu: apt-get install bubblewrap. "
+            "To grade code that you trust all the same, say --unsafe-no-sandbox; every score then carries a mark."
+        )
+
+
+@functools.cache
+def _fault() -> str | None:
+    if not sys.platform.startswith("linux"):
+        return f"The sandbox needs Linux; this is {sys.platform}."
+    if not shutil.which("bwrap"):
+        return "bubblewrap (bwrap) is not installed."
+    trial = subprocess.run(
+        [*_namespaces(), *_system(), "--", "/bin/sh", "-c", "true"], capture_output=True, text=True, timeout=30
+    )
+    if trial.returncode:
+        return f"bubblewrap does not work here: {trial.stderr.strip()[:300] or trial.returncode}."
+    return None
+
+
+def command(folder: Path, limits: Limits, fds: tuple[int, int], unsafe: bool) -> list[str]:
+    """The argument list that runs ``inside.py`` over a submission's ``folder``, talking on two inherited pipes."""
+    inside = [str(value) for value in (*fds, limits.memory_mb, limits.cpu_s, limits.file_mb, limits.open_files)]
+    inside += [str(limits.processes), str(limits.output_kb), str(limits.reply_mb)]
+    if unsafe:
+        return [sys.executable, "-I", str(INSIDE), *inside, str(KIT), str(folder), ""]
+    return [
+        *_namespaces(),
+        *_system(),
+        *("--size", str(limits.folder_mb * 2**20), "--tmpfs", "/notebook"),
+        *("--ro-bind", str(folder), "/grader/folder", "--ro-bind", str(KIT), "/grader/kit"),
+        *("--ro-bind", str(INSIDE), "/grader/inside.py", "--chdir", "/notebook"),
+        *("--", sys.executable, "-I", "/grader/inside.py", *inside, "/grader/kit", "/grader/folder", "/notebook"),
+    ]
+
+
+def _namespaces() -> list[str]:
+    return [
+        *("bwrap", "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"),
+        *("--unshare-cgroup-try", "--disable-userns", "--new-session", "--die-with-parent", "--cap-drop", "ALL"),
+        *("--hostname", "notebook", "--uid", "1000", "--gid", "1000", "--clearenv"),
+    ]
+
+
+def _system() -> list[str]:
+    """Python, its packages and the system's libraries, read-only; a small private /tmp; nothing of ours."""
+    arguments = ["--size", str(256 * 2**20), "--tmpfs", "/tmp", "--proc", "/proc", "--dev", "/dev"]
+    arguments += ["--size", str(64 * 2**20), "--tmpfs", "/dev/shm"]
+    for place in ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"):
+        path = Path(place)
+        if path.is_symlink():
+            arguments += ["--symlink", str(path.readlink()), place]
+        elif path.is_dir():
+            arguments += ["--ro-bind", place, place]
+    for place in ("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime", "/usr/local/lib"):
+        arguments += ["--ro-bind-try", place, place]
+    for prefix in sorted({sys.base_prefix, sys.prefix}):
+        if not prefix.startswith("/usr"):
+            arguments += ["--ro-bind", prefix, prefix]
+    for packages in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
+        for name in OURS:
+            if (Path(packages) / name).exists():
+                arguments += ["--tmpfs", str(Path(packages) / name)]
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "HOME": "/tmp",
+        "USER": "student",
+        "LANG": "C.UTF-8",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "MPLCONFIGDIR": "/tmp/matplotlib",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    for name, value in environment.items():
+        arguments += ["--setenv", name, value]
+    return arguments
+
+
+class Watcher(threading.Thread):
+    """Counts the sandbox's processes and memory from outside, and kills it when it goes over."""
+
+    def __init__(self, pid: int, limits: Limits, kill) -> None:
+        super().__init__(daemon=True)
+        self.process, self.limits, self.kill = psutil.Process(pid), limits, kill
+        self.reason = ""
+        self.peak_mb = 0.0
+        self._stop_asked = threading.Event()
+
+    def run(self) -> None:
+        while not self._stop_asked.wait(0.1):
+            try:
+                tree = self.process.children(recursive=True)
+            except psutil.NoSuchProcess:
+                return
+            used = sum(_resident_mb(process) for process in tree)
+            self.peak_mb = max(self.peak_mb, used)
+            if len(tree) > self.limits.processes + 2:
+                self.reason = f"it started more than {self.limits.processes} processes"
+            elif used > self.limits.memory_mb:
+                self.reason = f"it used more than {self.limits.memory_mb} MiB of memory"
+            if self.reason:
+                self.kill()
+                return
+
+    def stop(self) -> None:
+        self._stop_asked.set()
+        self.join(timeout=5)
+
+
+def _resident_mb(process: psutil.Process) -> float:
+    try:
+        return process.memory_info().rss / 2**20
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
+def interrupt(pid: int) -> None:
+    """Send SIGINT to the notebook's own process: the first Python below ``pid``."""
+    try:
+        for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
+            if INSIDE.name in " ".join(process.cmdline()) and process.name() != "bwrap":
+                process.send_signal(signal.SIGINT)
+                return
+    except psutil.NoSuchProcess:
+        return

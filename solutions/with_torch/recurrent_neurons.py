@@ -1,0 +1,93 @@
+r"""The recurrent layer as ``torch.nn.Module``: a drop-in for ``torch.nn.RNN`` from elementary operations.
+
+.. math:: h_t = f(x_t W_{ih}^\top + b_{ih} + h_{t-1} W_{hh}^\top + b_{hh})
+
+Shapes: ``weight_ih_l0 (H, D)``, ``weight_hh_l0 (H, H)``, two biases ``(H,)``. Source: Elman (1990), in the form that
+the documentation of ``torch.nn.RNN`` gives. The backward pass is autograd's.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from solutions.with_torch.recurrent_layer import RecurrentLayer, State, Weights
+
+NONLINEARITIES = {"tanh": torch.tanh, "relu": torch.relu}
+
+
+class RNN(RecurrentLayer):
+    """A recurrent layer: constructor, ``state_dict``, ``forward`` and outputs of ``torch.nn.RNN``.
+
+    ``forward`` takes ``lengths`` besides: see :class:`RecurrentLayer`.
+
+    Raises:
+        ValueError: a size, the dropout or the nonlinearity's name does not fit.
+
+    >>> output, h_n = RNN(3, 4, batch_first=True)(torch.zeros(2, 5, 3))
+    >>> tuple(output.shape), tuple(h_n.shape)
+    ((2, 5, 4), (1, 2, 4))
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device=None,
+        dtype=None,
+    ) -> None:
+        if nonlinearity not in NONLINEARITIES:
+            raise ValueError(f"nonlinearity: got {nonlinearity!r}; expected 'tanh' or 'relu'")
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype)
+        self.nonlinearity = nonlinearity
+
+    def step(self, from_input: Tensor, state: State, w: Weights) -> State:
+        a = from_input + state[0] @ w.hh.T
+        return (NONLINEARITIES[self.nonlinearity](a if w.bias_hh is None else a + w.bias_hh),)
+
+
+class RNNCell(nn.Module):
+    """One step of a recurrent layer, as ``torch.nn.RNNCell``: ``h' = f(x W_ihᵀ + b_ih + h W_hhᵀ + b_hh)``.
+
+    Raises:
+        ValueError: a size, the nonlinearity's name or an input's shape does not fit.
+
+    >>> tuple(RNNCell(3, 4)(torch.zeros(2, 3)).shape)
+    (2, 4)
+    """
+
+    weight_ih: Tensor
+    weight_hh: Tensor
+    bias_ih: Tensor | None
+    bias_hh: Tensor | None
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device=None, dtype=None
+    ) -> None:
+        super().__init__()
+        layer = RNN(input_size, hidden_size, 1, nonlinearity, bias, device=device, dtype=dtype)
+        self.input_size, self.hidden_size, self.bias, self.nonlinearity = input_size, hidden_size, bias, nonlinearity
+        for name, parameter in layer.named_parameters():
+            self.register_parameter(name.removesuffix("_l0"), nn.Parameter(parameter.detach()))
+        if not bias:
+            self.register_parameter("bias_ih", None)
+            self.register_parameter("bias_hh", None)
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        """``input (N, D)`` or ``(D,)`` and ``hx (N, H)`` or ``(H,)`` or None give the new state, shaped as ``hx``."""
+        if input.dim() not in (1, 2) or input.shape[-1] != self.input_size:
+            raise ValueError(f"input: got shape {tuple(input.shape)}; expected (…, {self.input_size}) with 1 or 2 axes")
+        shape = (*input.shape[:-1], self.hidden_size)
+        hx = input.new_zeros(shape) if hx is None else hx
+        if tuple(hx.shape) != shape:
+            raise ValueError(f"hx: got shape {tuple(hx.shape)}; expected {shape}")
+        a = input @ self.weight_ih.T + hx @ self.weight_hh.T
+        if self.bias_ih is not None and self.bias_hh is not None:
+            a = a + self.bias_ih + self.bias_hh
+        return NONLINEARITIES[self.nonlinearity](a)
