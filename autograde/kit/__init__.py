@@ -1,1 +1,9 @@
-"""What a student holds."""
+"""What a student holds: ``check`` a function against the cases that came with this notebook, and the data.
+
+It needs NumPy alone, and holds no answers: the cases lie in ``checks/`` as arrays.
+"""
+
+from .checking import CheckFailed, check
+from .data import load_seattle_weather
+
+__all__ = ["CheckFailed", "check", "load_seattle_weather"]
