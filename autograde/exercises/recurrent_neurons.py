@@ -572,7 +572,7 @@ FORECAST = Exercise(
         Misconception(
             "an-axis-too-many",
             "the result has an axis too many",
-            "One number for each sequence and step: how many axes is that? Compare with the shape you return.",
+            "Compare with the shape that you return: one number for each sequence and step makes how many axes?",
             f"{PAGE}#a-forecaster",
             forecast_with_an_axis_too_many,
         ),

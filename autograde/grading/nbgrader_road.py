@@ -46,7 +46,7 @@ class SandboxedSubmission(NotebookExporter):
     def from_filename(self, filename, resources=None, **kw):
         if not getattr(self.parent, "_sanitizing", False):
             return super().from_filename(filename, resources=resources, **kw)
-        assert resources is not None
+        assert resources is not None and self.parent is not None
         course = Course(Path(self.parent.coursedir.root).resolve())
         student, assignment = resources["nbgrader"]["student"], resources["nbgrader"]["assignment"]
         graded = PREPARED.pop((str(course.root), student, assignment), None)

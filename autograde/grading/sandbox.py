@@ -47,7 +47,7 @@ class NoSandbox(RuntimeError):
 
 def require() -> None:
     """Raise ``NoSandbox``, saying what is missing and what to do, unless bubblewrap works here."""
-    fault = _fault()
+    fault = fault_of_this_machine()
     if fault:
         raise NoSandbox(
             f"{fault} Student code does not run without a sandbox. On Debian and Ubuntu: apt-get install bubblewrap. "
@@ -56,7 +56,8 @@ def require() -> None:
 
 
 @functools.cache
-def _fault() -> str | None:
+def fault_of_this_machine() -> str | None:
+    """What keeps bubblewrap from confining code here, in words, or None if it does."""
     if not sys.platform.startswith("linux"):
         return f"The sandbox needs Linux; this is {sys.platform}."
     if not shutil.which("bwrap"):

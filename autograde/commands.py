@@ -1,0 +1,346 @@
+"""The command ``autograde``: release, grade, feedback, report, sample-class, explain, doctor.
+
+The exit status is 0 only when the command did what was asked. A student's mistake is never an error of a command: it is
+a score with its reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from autograde import doctor, exercises, gradebook, report, sample_class
+from autograde.grading import attempts, sandbox
+from autograde.grading.course import HOME, Course
+from autograde.grading.nbgrader_road import PREPARED, tidy
+from autograde.grading.seeds import attempt_id
+from autograde.grading.submission import Graded, grade
+
+DONE, FAILED, MISUSED = 0, 1, 2
+screen = Console(highlight=False, soft_wrap=True)
+
+
+class Misused(Exception):
+    """The command cannot do what was asked; the words say what to do instead."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except (Misused, LookupError, ValueError, sandbox.NoSandbox, gradebook.NotRecorded) as error:
+        message = error.args[0] if error.args else error
+        print(f"autograde {options.command}: {message}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("\nStopped. What was graded is recorded; the same command goes on from here.", file=sys.stderr)
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="autograde",
+        description="Release, grade and explain the assignments of the course.",
+        epilog="Example: autograde release && autograde grade recurrent_neurons && autograde report recurrent_neurons",
+    )
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--course", type=Path, default=HOME, metavar="DIR", help="the course's folder (default: the project's own)"
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable, words: str, example: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(
+            name, parents=[common], help=words, description=words, epilog=f"Example: autograde {example}"
+        )
+        made.set_defaults(run=run)
+        return made
+
+    made = command("release", run_release, "make the students' notebooks, with kit and data", "release lstm")
+    made.add_argument("assignments", nargs="*", metavar="NAME", help="assignments (default: all)")
+
+    made = command("grade", run_grade, "grade what was handed in", "grade recurrent_neurons --workers 2")
+    made.add_argument("assignments", nargs="*", metavar="NAME", help="assignments (default: all that were handed in)")
+    made.add_argument("--student", metavar="ID", help="only this student")
+    made.add_argument("--workers", type=int, default=2, metavar="N", help="submissions at once (default: 2)")
+    made.add_argument("--regrade", action="store_true", help="grade again what has not changed since it was graded")
+    made.add_argument("--cell-seconds", type=float, metavar="S", help="seconds that one cell may take")
+    made.add_argument("--notebook-seconds", type=float, metavar="S", help="seconds that one notebook may take")
+    made.add_argument("--memory", type=int, metavar="MIB", help="memory that one notebook may take")
+    made.add_argument(
+        "--unsafe-no-sandbox", action="store_true", help="run student code unconfined; every score is marked"
+    )
+
+    made = command("feedback", run_feedback, "write each student's feedback page", "feedback recurrent_neurons")
+    made.add_argument("assignments", nargs="*", metavar="NAME", help="assignments (default: all that were graded)")
+
+    made = command("report", run_report, "write the class report", "report recurrent_neurons --anonymous")
+    made.add_argument("assignments", nargs="*", metavar="NAME", help="assignments (default: all that were graded)")
+    made.add_argument("--anonymous", action="store_true", help="leave the students' names out")
+
+    made = command("sample-class", run_sample, "make submissions of every kind", "sample-class recurrent_neurons")
+    made.add_argument("assignments", nargs="*", metavar="NAME", help="assignments (default: all)")
+
+    made = command("explain", run_explain, "say why a score is what it is", "explain ada recurrent_neurons")
+    made.add_argument("student", metavar="STUDENT")
+    made.add_argument("assignment", metavar="NAME")
+
+    made = command("doctor", run_doctor, "say what of this machine is ready, and attack the sandbox", "doctor")
+    made.add_argument("--no-attacks", action="store_true", help="only look; do not run the attacks")
+    return top
+
+
+def chosen(options: argparse.Namespace, default: Iterable[str]) -> list[str]:
+    for name in options.assignments:
+        exercises.load(name)
+    return options.assignments or list(default)
+
+
+def run_release(options: argparse.Namespace) -> int:
+    course = Course(options.course.resolve())
+    for name in chosen(options, exercises.names()):
+        started = time.monotonic()
+        gradebook.release(course, name)
+        folder = course.release_notebook(name).parent
+        count = sum(path.is_file() for path in folder.rglob("*"))
+        screen.print(f"released {name}: {count} files in {shown(folder)} ({time.monotonic() - started:.1f} s)")
+    return DONE
+
+
+def run_grade(options: argparse.Namespace) -> int:
+    course = Course(options.course.resolve())
+    if options.workers < 1:
+        raise Misused(f"--workers: got {options.workers}; expected a whole number above 0")
+    if options.unsafe_no_sandbox:
+        words = "UNSAFE: student code runs without a sandbox; it can read and change what you can."
+        screen.print(words, style="bold red")
+    else:
+        sandbox.require()
+    handed_in = [name for name in exercises.names() if course.students(name)]
+    names = chosen(options, handed_in)
+    if not names:
+        raise Misused(f"nothing was handed in: {shown(course.root / 'submitted')} holds no STUDENT/NAME folder")
+    return max(grade_assignment(course, name, options) for name in names)
+
+
+def grade_assignment(course: Course, name: str, options: argparse.Namespace) -> int:
+    students = course.students(name)
+    if options.student:
+        if options.student not in students:
+            raise Misused(f"{options.student} handed in nothing for {name}; there are: {', '.join(students) or 'none'}")
+        students = [options.student]
+    if not students:
+        raise Misused(f"nobody handed in {name}: {shown(course.root / 'submitted')} holds no STUDENT/{name} folder")
+    course.read_release(name)
+    for student in students:
+        prepare(course, student, name)
+    waiting = [student for student in students if options.regrade or not up_to_date(course, student, name)]
+    if len(waiting) < len(students):
+        screen.print(
+            f"{name}: {len(students) - len(waiting)} unchanged since they were graded (--regrade grades again)"
+        )
+    settings = {
+        "cell_s": options.cell_seconds,
+        "notebook_s": options.notebook_seconds,
+        "memory_mb": options.memory,
+        "unsafe_no_sandbox": options.unsafe_no_sandbox or None,
+    }
+    settings = {key: value for key, value in settings.items() if value is not None}
+    faults = grade_all(course, name, waiting, settings, options.workers)
+    show_scores(course, name, students)
+    for student, words in faults.items():
+        print(f"not recorded: {student}: {words}", file=sys.stderr)
+    return FAILED if faults else DONE
+
+
+def grade_all(course: Course, name: str, students: list[str], settings: dict, workers: int) -> dict[str, str]:
+    """Grade in parallel, record one by one as they come; returns who could not be recorded, and why."""
+    limits = limits_of(course, settings)
+    unsafe = bool(settings.get("unsafe_no_sandbox"))
+    faults: dict[str, str] = {}
+    with ThreadPoolExecutor(workers) as pool, progress(f"grading {name}", len(students)) as step:
+        waiting: dict[Future[Graded], str] = {
+            pool.submit(grade, course, student, name, limits, unsafe): student for student in students
+        }
+        try:
+            for future in as_completed(waiting):
+                student = waiting[future]
+                try:
+                    PREPARED[str(course.root), student, name] = future.result()
+                    gradebook.record(course, name, student, settings)
+                except (gradebook.NotRecorded, OSError) as error:
+                    faults[student] = str(error)
+                step(student)
+        except BaseException:
+            for future in waiting:
+                future.cancel()
+            raise
+    return faults
+
+
+def limits_of(course: Course, settings: dict) -> sandbox.Limits:
+    from autograde.grading.nbgrader_road import SandboxedSubmission
+
+    config = gradebook.configuration(course)
+    for key, value in settings.items():
+        config.SandboxedSubmission[key] = value
+    return SandboxedSubmission(config=config).limits()
+
+
+def prepare(course: Course, student: str, name: str) -> None:
+    """Set links aside, and give nbgrader a file to record where a student handed in a folder without a notebook."""
+    folder = course.folder("submitted", student, name)
+    tidy(folder, name)
+    notebook = folder / f"{name}.ipynb"
+    if not notebook.exists():
+        notebook.touch()
+
+
+def up_to_date(course: Course, student: str, name: str) -> bool:
+    record = attempts.read(course, student, name)
+    graded = course.folder("autograded", student, name) / f"{name}.ipynb"
+    submitted, _ = course.submission(student, name)
+    return bool(record) and graded.exists() and record["attempt"] == attempt_id(submitted)  # type: ignore[index]
+
+
+def show_scores(course: Course, name: str, students: list[str]) -> None:
+    scores = gradebook.scores(course, name)
+    table = Table(title=f"{name}: {len(students)} submissions", title_justify="left")
+    for heading in ("student", "score", "of", "what stands out"):
+        table.add_column(heading, justify="right" if heading in ("score", "of") else "left", overflow="fold")
+    table.columns[0].no_wrap = True
+    for student in students:
+        record, score = attempts.read(course, student, name), scores.get(student)
+        if record is None or score is None:
+            table.add_row(student, "–", "", "not recorded")
+            continue
+        table.add_row(student, f"{score['score']:g}", f"{score['max_score']:g}", remark(record, score))
+    screen.print(table, width=screen.width if screen.is_terminal else 120)
+
+
+def remark(record: dict, score: dict) -> str:
+    words = []
+    if record["fault"]:
+        words.append(record["fault"])
+    if record["ended"] != "ok":
+        words.append(f"{record['ended']}: {record['detail']}")
+    if not record["fault"] and record["ended"] == "ok":
+        for name, verdict in record["verdicts"].items():
+            if not verdict["passed"]:
+                words.append(f"{name}: {verdict['misconception'] or verdict['reason']}")
+    if score["waiting"]:
+        words.append(f"{score['waiting']} answer{'s' * (score['waiting'] > 1)} to read")
+    return "; ".join(words[:3]) + (f"; and {len(words) - 3} more" if len(words) > 3 else "")
+
+
+def run_feedback(options: argparse.Namespace) -> int:
+    course = Course(options.course.resolve())
+    names = chosen(options, graded_assignments(course))
+    if not names:
+        raise Misused("nothing is graded yet: run `autograde grade` first")
+    faults = 0
+    for name in names:
+        students = graded_students(course, name)
+        if not students:
+            raise Misused(f"nothing of {name} is graded yet: run `autograde grade {name}` first")
+        with progress(f"feedback {name}", len(students)) as step:
+            for student in students:
+                try:
+                    gradebook.feedback(course, name, student)
+                except gradebook.NotRecorded as error:
+                    faults += 1
+                    print(f"no feedback: {student}: {error}", file=sys.stderr)
+                step(student)
+        screen.print(f"feedback for {len(students)} students in {shown(course.root / 'feedback')}")
+    return FAILED if faults else DONE
+
+
+def graded_assignments(course: Course) -> list[str]:
+    return [name for name in exercises.names() if graded_students(course, name)]
+
+
+def graded_students(course: Course, name: str) -> list[str]:
+    return sorted(path.parent.name for path in course.root.glob(f"autograded/*/{name}") if path.is_dir())
+
+
+def run_report(options: argparse.Namespace) -> int:
+    course = Course(options.course.resolve())
+    names = chosen(options, graded_assignments(course))
+    if not names:
+        raise Misused("nothing is graded yet: run `autograde grade` first")
+    for name in names:
+        scores = gradebook.scores(course, name) if graded_students(course, name) else {}
+        if not scores:
+            raise Misused(f"nothing of {name} is graded yet: run `autograde grade {name}` first")
+        page, table = report.write(course, name, scores, options.anonymous)
+        screen.print(f"class report of {name}: {shown(page)} and {shown(table)}")
+    return DONE
+
+
+def run_sample(options: argparse.Namespace) -> int:
+    course = Course(options.course.resolve())
+    for name in chosen(options, exercises.names()):
+        course.read_release(name)
+        made = sample_class.write(course, name)
+        screen.print(f"sample class of {name}: {len(made)} submissions in {shown(course.root / 'submitted')}")
+    return DONE
+
+
+def run_explain(options: argparse.Namespace) -> int:
+    course = Course(options.course.resolve())
+    exercises.load(options.assignment)
+    record = attempts.read(course, options.student, options.assignment)
+    if record is None:
+        raise Misused(f"{options.student} has no graded attempt at {options.assignment}")
+    print(attempts.explain(record))
+    return DONE
+
+
+def run_doctor(options: argparse.Namespace) -> int:
+    course = Course(options.course.resolve())
+    ready = True
+    for line in doctor.lines(course, attacks=not options.no_attacks):
+        screen.print(f"{'ready     ' if line.ready else 'NOT READY ' if line.needed else 'note      '}{line.words}")
+        ready &= line.ready or not line.needed
+    screen.print("Grading can run." if ready else "Grading cannot run yet: see the lines that are not ready.")
+    return DONE if ready else FAILED
+
+
+class progress:
+    """A live line with done, all and time left; where there is no terminal, a line every ten seconds."""
+
+    def __init__(self, words: str, total: int) -> None:
+        self.words, self.total, self.done, self.said = words, total, 0, time.monotonic()
+        self.bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=screen
+        )
+
+    def __enter__(self) -> Callable[[str], None]:
+        if screen.is_terminal:
+            self.bar.start()
+        self.task = self.bar.add_task(self.words, total=self.total)
+        return self.step
+
+    def step(self, name: str) -> None:
+        self.done += 1
+        self.bar.update(self.task, advance=1)
+        if not screen.is_terminal and (time.monotonic() - self.said > 10 or self.done == self.total):
+            self.said = time.monotonic()
+            screen.print(f"{self.words}: {self.done} of {self.total}")
+
+    def __exit__(self, *error: object) -> None:
+        if screen.is_terminal:
+            self.bar.stop()
+
+
+def shown(path: Path) -> str:
+    """A path as short as it can be said from here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

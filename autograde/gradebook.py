@@ -1,0 +1,105 @@
+"""nbgrader's own converters and gradebook, called in this process with the course's configuration."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import sys
+import warnings
+from pathlib import Path
+
+from nbgrader.api import Gradebook
+from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
+from nbgrader.converters.base import BaseConverter, NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config, PyFileConfigLoader
+
+from autograde.grading.course import Course
+
+
+class NotRecorded(RuntimeError):
+    """nbgrader could not do its part; the words are its own."""
+
+
+def configuration(course: Course) -> Config:
+    """The course's ``nbgrader_config.py``.
+
+    Raises:
+        LookupError: the folder holds none.
+    """
+    if not (course.root / "nbgrader_config.py").exists():
+        raise LookupError(f"{course.root} is not a course: it holds no nbgrader_config.py. Name another with --course")
+    return PyFileConfigLoader("nbgrader_config.py", path=str(course.root)).load_config()
+
+
+def release(course: Course, assignment: str) -> None:
+    """``nbgrader generate_assignment --force``."""
+    _convert(GenerateAssignment, course, assignment, ".", {})
+
+
+def record(course: Course, assignment: str, student: str, settings: dict) -> None:
+    """``nbgrader autograde --force --student STUDENT``."""
+    _convert(Autograde, course, assignment, student, settings)
+
+
+def feedback(course: Course, assignment: str, student: str) -> None:
+    """``nbgrader generate_feedback --force --student STUDENT``."""
+    _convert(GenerateFeedback, course, assignment, student, {})
+
+
+def _convert(kind: type[BaseConverter], course: Course, assignment: str, student: str, settings: dict) -> None:
+    config = configuration(course)
+    for name, value in settings.items():
+        config.SandboxedSubmission[name] = value
+    config.CourseDirectory.assignment_id = assignment
+    config.CourseDirectory.student_id = student
+    folder = CourseDirectory(config=config)
+    converter = kind(coursedir=folder, config=config)
+    converter.force = True
+    words = io.StringIO()
+    converter.log = logging.getLogger(f"autograde.{student}")
+    converter.log.handlers, converter.log.propagate = [logging.StreamHandler(words)], False
+    converter.log.setLevel(logging.WARNING)
+    # nbgrader calls alembic by name to make its database: it lies beside this Python.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        try:
+            converter.start()
+        except (NbGraderException, OSError) as error:
+            lines = [line for line in words.getvalue().splitlines() if line.strip()]
+            told = next((line for line in lines if "error processing" not in line), str(error))
+            raise NotRecorded(f"nbgrader could not process it: {told[:300]}") from None
+
+
+def database(course: Course) -> str:
+    """The address of the gradebook: SQLite in the course's folder, unless the configuration says another."""
+    return CourseDirectory(config=configuration(course)).db_url
+
+
+def scores(course: Course, assignment: str) -> dict[str, dict]:
+    """Each student's scores as nbgrader has them: ``{student: {"score", "max_score", "waiting", "cells"}}``.
+
+    ``waiting`` counts the answers that a person has yet to read; a cell's score is None until then.
+    """
+    with warnings.catch_warnings(), Gradebook(database(course), "unrolled") as book:
+        warnings.simplefilter("ignore")
+        found = {}
+        for submission in book.assignment_submissions(assignment):
+            grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+            found[submission.student.id] = {
+                "score": submission.score,
+                "max_score": submission.max_score,
+                "late_penalty": submission.late_submission_penalty,
+                "waiting": sum(bool(grade.needs_manual_grade) for grade in grades),
+                "cells": {
+                    grade.name: {
+                        "score": None if grade.needs_manual_grade else grade.score,
+                        "max_score": grade.max_score,
+                    }
+                    for grade in grades
+                },
+            }
+        return found
