@@ -25,7 +25,7 @@ from autograde.grading.seeds import attempt_id
 from autograde.grading.submission import Graded, grade
 
 DONE, FAILED, MISUSED = 0, 1, 2
-screen = Console(highlight=False, soft_wrap=True)
+screen = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 
 
 class Misused(Exception):
@@ -223,7 +223,7 @@ def show_scores(course: Course, name: str, students: list[str]) -> None:
             table.add_row(student, "–", "", "not recorded")
             continue
         table.add_row(student, f"{score['score']:g}", f"{score['max_score']:g}", remark(record, score))
-    screen.print(table, width=screen.width if screen.is_terminal else 120)
+    screen.print(table)
 
 
 def remark(record: dict, score: dict) -> str:

@@ -65,6 +65,7 @@ class Session:
             self.process = subprocess.Popen(
                 sandbox.command(folder, limits, (to_read, to_write), unsafe),
                 pass_fds=(to_read, to_write),
+                env=sandbox.ENVIRONMENT,  # bubblewrap's own process can be seen inside: it carries nothing of the host
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -152,7 +153,8 @@ class Session:
                 raise Dead(self.death)
             text, blob = self._read(length, until), self._read(size, until)
             if text is None or blob is None:
-                return None, b""
+                self.kill("it stopped in the middle of a message")
+                raise Dead(self.death)
             header = _parsed(text)
             if header.get("nonce") == nonce:
                 return header, blob

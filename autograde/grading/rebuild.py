@@ -113,6 +113,11 @@ def _found(position: int, cell: Any) -> Found | None:
     )
 
 
+def without_html(text: str) -> str:
+    """A student's text whose raw HTML shows as text, so that no script of theirs runs in a grader's browser."""
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text)
+
+
 def _dict(value: object) -> dict:
     return value if isinstance(value, dict) else {}
 
@@ -132,7 +137,7 @@ def _merged(release: NotebookNode, cells: list[Found]) -> Rebuilt:
             if is_solution(cell) or how != "grade_id" or note:
                 decisions.append({"cell": grade_id(cell), "how": how, "note": note})
             if found is not None and is_solution(cell):
-                cell.source = found.source
+                cell.source = found.source if cell.cell_type == "code" else without_html(found.source)
     for index, cell in enumerate(release.cells):
         if not grade_id(cell):
             found = _plain_match(cell, cells, taken)

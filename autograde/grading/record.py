@@ -50,26 +50,34 @@ def as_text(verdict: Verdict, unsafe: bool) -> str:
 
 
 def as_html(verdict: Verdict, unsafe: bool, book: str = "") -> str:
-    """The verdict as HTML; every word that could come from a student is escaped."""
-    parts = [f"<p><strong>{score(verdict)}.</strong> {escape(verdict['message'])}</p>"]
+    """The verdict as HTML of the few tags that nbconvert lets through; every word of a student's is escaped."""
+    parts = [f"<div><strong>{score(verdict)}.</strong> {escape(verdict['message'])}</div>"]
     if unsafe:
-        parts.append(f"<p><strong>{UNSAFE}</strong></p>")
+        parts.append(f"<div><strong>{UNSAFE}</strong></div>")
     if verdict["link"] and book:
-        parts.append(f'<p><a href="{escape(book.rstrip("/") + "/" + verdict["link"])}">Read the chapter again</a></p>')
+        page = escape(book.rstrip("/") + "/" + verdict["link"])
+        parts.append(f'<div><a href="{page}">Read the chapter again</a></div>')
     if not verdict["passed"]:
-        rows = "".join(
-            f"<tr><td>{g['points']:g}/{g['of']:g}</td><td>{escape(g['words'])}</td></tr>" for g in verdict["groups"]
-        )
-        parts.append(f"<table><tr><th>points</th><th>for</th></tr>{rows}</table>")
+        rows = [[f"{g['points']:g}/{g['of']:g}", escape(g["words"])] for g in verdict["groups"]]
+        parts.append(_table(["points", "for"], rows))
     if verdict["table"]:
-        rows = "".join(
-            f"<tr><td>{escape(r['case'])}</td><td>{escape(r['output'])}</td><td>{_shape(r['got_shape'])}</td>"
-            f"<td>{_shape(r['expected_shape'])}</td><td>{_number(r['largest_difference'])}</td></tr>"
-            for r in verdict["table"]
-        )
-        head = "<tr><th>on</th><th>output</th><th>its shape</th><th>expected shape</th><th>largest difference</th></tr>"
-        parts.append(f"<table>{head}{rows}</table>")
+        rows = [
+            [
+                escape(row["case"]),
+                escape(row["output"]),
+                _shape(row["got_shape"]),
+                _shape(row["expected_shape"]),
+                _number(row["largest_difference"]),
+            ]
+            for row in verdict["table"]
+        ]
+        parts.append(_table(["on", "output", "its shape", "expected shape", "largest difference"], rows))
     return "".join(parts)
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    lines = [[f"<strong>{head}</strong>" for head in heads], *rows]
+    return "<table>" + "".join(f"<tr>{''.join(f'<td>{c}</td>' for c in line)}</tr>" for line in lines) + "</table>"
 
 
 def _shape(shape: list[int]) -> str:

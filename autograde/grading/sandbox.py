@@ -25,6 +25,20 @@ KIT = HERE.parent / "kit"
 INSIDE = HERE / "inside.py"
 
 
+ENVIRONMENT = {
+    "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+    "HOME": "/tmp",
+    "USER": "student",
+    "LANG": "C.UTF-8",
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "MPLCONFIGDIR": "/tmp/matplotlib",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a submission may use: seconds, MiB, counts. Each can be set in the course's configuration."""
@@ -113,19 +127,7 @@ def _system() -> list[str]:
         for name in OURS:
             if (Path(packages) / name).exists():
                 arguments += ["--tmpfs", str(Path(packages) / name)]
-    environment = {
-        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
-        "HOME": "/tmp",
-        "USER": "student",
-        "LANG": "C.UTF-8",
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "MPLCONFIGDIR": "/tmp/matplotlib",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-    for name, value in environment.items():
+    for name, value in ENVIRONMENT.items():
         arguments += ["--setenv", name, value]
     return arguments
 
