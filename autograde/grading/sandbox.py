@@ -102,7 +102,14 @@ def command(folder: Path, limits: Limits, fds: tuple[int, int], unsafe: bool) ->
 
 def _namespaces() -> list[str]:
     return [
-        *("bwrap", "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"),
+        *(
+            shutil.which("bwrap") or "bwrap",
+            "--unshare-user",
+            "--unshare-pid",
+            "--unshare-net",
+            "--unshare-ipc",
+            "--unshare-uts",
+        ),
         *("--unshare-cgroup-try", "--disable-userns", "--new-session", "--die-with-parent", "--cap-drop", "ALL"),
         *("--hostname", "notebook", "--uid", "1000", "--gid", "1000", "--clearenv"),
     ]
