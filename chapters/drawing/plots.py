@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from chapters.drawing.style import BLUE, GRID, INK, MUTED, ORANGE
 
@@ -46,6 +48,7 @@ def seed_rows(ax: Axes, rows: dict[str, list[float]], baseline: float | None = N
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.grid(axis="x")
 
 
@@ -78,7 +81,5 @@ def heat_map(ax: Axes, values: np.ndarray, rows: str = "", columns: str = "", li
         side.set_visible(False)
 
 
-def _square(x: float, y: float, half: float, **style: Any) -> Any:
-    from matplotlib.patches import Rectangle
-
+def _square(x: float, y: float, half: float, **style: Any) -> Rectangle:
     return Rectangle((x - half, y - half), 2 * half, 2 * half, **style)

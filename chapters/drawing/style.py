@@ -1,14 +1,14 @@
 """One style for every figure: sizes that read on a phone, and colours that turn with the page's theme.
 
-A figure is 5.2 inches wide and is shown at most 576 px wide, so that its 11-point text is about 17 px high on a desk and
-11 px on a telephone. Each colour below stands for a CSS variable of the same name, whose dark value is in
-``chapters/_static/unrolled.css``; what is written here is its light value. Neighbouring colours differ in lightness, and
-a curve also differs from its neighbour by its dashes or its label: a figure must read in grey.
+A figure is 5.2 inches wide and is shown at most 576 px wide: its 11-point text is about 17 px high on a desk and 11 px
+on a telephone. Each colour below stands for a CSS variable of the same name, whose dark value is in
+``chapters/_static/unrolled.css``; what is written here is its light value. Neighbouring colours differ in lightness,
+and a curve also differs from its neighbour by its dashes or its label: a figure must read in grey.
 """
 
 from __future__ import annotations
 
-from matplotlib import rcParamsDefault
+from typing import Any
 
 WIDTH = 5.2  # inches
 
@@ -34,8 +34,8 @@ COLOURS = {
 
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
 
-RC = {
-    **{key: rcParamsDefault[key] for key in ("font.family", "font.sans-serif")},
+RC: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
     "font.size": 11,
     "axes.titlesize": 11,
     "axes.labelsize": 11,

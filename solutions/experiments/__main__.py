@@ -1,0 +1,42 @@
+"""Run experiments: ``python -m solutions.experiments list``, ``… NAME``, or ``… --all``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import torch
+
+from solutions.experiments.registry import experiments
+from solutions.experiments.results import is_fresh, path_of, record
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m solutions.experiments", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which to run; 'list' names them all")
+    parser.add_argument("--all", action="store_true", help="run every one whose result is missing or out of date")
+    parser.add_argument("--force", action="store_true", help="with --all: run the fresh ones too")
+    chosen = parser.parse_args(arguments)
+    known = experiments()
+
+    if chosen.names == ["list"]:
+        for one in known.values():
+            print(f"{one.name:36} {'fresh' if is_fresh(one) else 'out of date':12} {one.question}")
+        return 0
+    unknown = [name for name in chosen.names if name not in known]
+    if unknown or bool(chosen.names) == chosen.all:
+        parser.error(f"no experiment is called {unknown[0]}; try 'list'" if unknown else "give names, or --all")
+
+    torch.set_num_threads(1)
+    names = chosen.names or [name for name, one in known.items() if chosen.force or not is_fresh(one)]
+    for count, name in enumerate(names, 1):
+        print(f"[{count}/{len(names)}] {name}: {known[name].question}", flush=True)
+        kept = record(known[name], lambda line: print(f"  {line}", flush=True))
+        print(f"  {kept['seconds']} s → {path_of(name).relative_to(path_of(name).parents[2])}")
+    if not names:
+        print("Every result is fresh; --force runs them again.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
