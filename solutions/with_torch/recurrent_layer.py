@@ -1,4 +1,4 @@
-r"""What every recurrent layer of ``torch.nn`` does around its cell: layers, directions, batches, lengths.
+r"""What every recurrent layer and cell of ``torch.nn`` does around its equations: layers, directions, batches, lengths.
 
 A layer is a subclass of :class:`RecurrentLayer` that says how many blocks of ``hidden_size`` its weights hold
 (``GATES``), how many state tensors it carries (``STATES``: 1, or 2 for an LSTM), and one step::
@@ -6,9 +6,10 @@ A layer is a subclass of :class:`RecurrentLayer` that says how many blocks of ``
     def step(self, from_input, state, w): ...   # (N, G·H), tuple of (N, H), Weights -> tuple of new states
 
 ``from_input`` is ``x_t W_ihᵀ + b_ih``, computed for all steps in one product before the loop. The first state is the
-output. Names, shapes and initial values of the parameters are those of ``torch.nn.RNN``, so that a ``state_dict``
-loads both ways. Source of the semantics: the documentation of ``torch.nn.RNN`` and of
-``torch.nn.utils.rnn.pack_padded_sequence``.
+output. A layer and its cell share their equations: both inherit from one class that has ``GATES``, ``STATES``,
+``project`` and ``step``, and from :class:`RecurrentLayer` or :class:`RecurrentCell`. Names, shapes and initial values
+of the parameters are those of ``torch.nn.RNN``, so that a ``state_dict`` loads both ways. Source of the semantics: the
+documentation of ``torch.nn.RNN`` and of ``torch.nn.utils.rnn.pack_padded_sequence``.
 """
 
 from __future__ import annotations
@@ -24,23 +25,69 @@ State = tuple[Tensor, ...]
 
 
 class Weights(NamedTuple):
-    """The parameters of one layer and direction; both biases are None where ``bias=False``."""
+    """The parameters of one layer and direction; both biases are None where ``bias=False``.
+
+    ``extra`` holds what a subclass adds in ``shapes``, by name.
+    """
 
     ih: Tensor
     hh: Tensor
     bias_ih: Tensor | None
     bias_hh: Tensor | None
+    extra: dict[str, Tensor]
 
 
-class RecurrentLayer(nn.Module):
+class Equations:
+    """What a layer and its cell have in common: how many gates and states, the parameters' shapes, and one step."""
+
+    GATES = 1
+    STATES = 1
+    hidden_size: int
+    bias: bool
+
+    def shapes(self, width: int) -> dict[str, tuple[int, ...]]:
+        """Name and shape of the parameters for inputs of ``width`` features, in the order of ``torch.nn``."""
+        rows = self.GATES * self.hidden_size
+        weights = {"weight_ih": (rows, width), "weight_hh": (rows, self.hidden_size)}
+        return weights | ({"bias_ih": (rows,), "bias_hh": (rows,)} if self.bias else {})
+
+    def project(self, x: Tensor, w: Weights) -> Tensor:
+        """The inputs' share of every step, ``x W_ihᵀ + b_ih``, in one product."""
+        from_input = x @ w.ih.T
+        return from_input if w.bias_ih is None else from_input + w.bias_ih
+
+    def step(self, from_input: Tensor, state: State, w: Weights) -> State:
+        raise NotImplementedError(f"{type(self).__name__} must say what one step is")
+
+    def weights_of(self, parameters: dict[str, Tensor]) -> Weights:
+        """The parameters of one layer and direction, by the names of ``shapes``, in the form that ``step`` takes."""
+        extra = dict(parameters)
+        biases = extra.pop("bias_ih", None), extra.pop("bias_hh", None)
+        return Weights(extra.pop("weight_ih"), extra.pop("weight_hh"), *biases, extra)
+
+
+def draw(name: str, parameter: Tensor, hidden_size: int) -> None:
+    """A parameter's first values: ``U(−1/√H, 1/√H)`` as in ``torch.nn``; for a norm, gain 1 and shift 0."""
+    bound = 1 / math.sqrt(hidden_size)
+    if name.startswith(("gain", "shift")):
+        nn.init.constant_(parameter, float(name.startswith("gain")))
+    else:
+        nn.init.uniform_(parameter, -bound, bound)
+
+
+def check_sizes(**sizes: int) -> None:
+    """Raise ``ValueError`` unless every size is at least 1."""
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name}: got {size}; expected a whole number above 0")
+
+
+class RecurrentLayer(Equations, nn.Module):
     """The common part of ``RNN``, ``LSTM``, ``GRU``: the constructor and ``forward`` of ``torch.nn.RNN``.
 
     Raises:
         ValueError: a size below 1, a dropout outside 0 to 1, or an input, state or lengths that do not fit.
     """
-
-    GATES = 1
-    STATES = 1
 
     def __init__(
         self,
@@ -55,20 +102,15 @@ class RecurrentLayer(nn.Module):
         dtype=None,
     ) -> None:
         super().__init__()
-        for name, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
-            if size < 1:
-                raise ValueError(f"{name}: got {size}; expected a whole number above 0")
+        check_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
         if not 0 <= dropout <= 1:
             raise ValueError(f"dropout: got {dropout}; expected a probability from 0 to 1")
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, float(dropout), bidirectional
-        rows = self.GATES * hidden_size
         for layer in range(num_layers):
             width = input_size if layer == 0 else hidden_size * self.directions
             for suffix in self._suffixes(layer):
-                shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, width), "weight_hh": (rows, hidden_size)}
-                shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)} if bias else {}
-                for name, shape in shapes.items():
+                for name, shape in self.shapes(width).items():
                     parameter = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
                     self.register_parameter(f"{name}_{suffix}", parameter)
         self.reset_parameters()
@@ -81,16 +123,15 @@ class RecurrentLayer(nn.Module):
         return [f"l{layer}", f"l{layer}_reverse"][: self.directions]
 
     def reset_parameters(self) -> None:
-        """Draw every parameter from ``U(−1/√H, 1/√H)``, as ``torch.nn.RNN`` does."""
-        bound = 1 / math.sqrt(self.hidden_size)
-        for parameter in self.parameters(recurse=False):
-            nn.init.uniform_(parameter, -bound, bound)
+        """Draw every parameter as ``torch.nn.RNN`` does, in its order: the same seed gives the same values."""
+        for name, parameter in self.named_parameters(recurse=False):
+            draw(name, parameter, self.hidden_size)
+
+    def flatten_parameters(self) -> None:
+        """Nothing to do: ``torch.nn.RNN`` has it for cuDNN, so that code which calls it runs here too."""
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}, num_layers={self.num_layers}"
-
-    def step(self, from_input: Tensor, state: State, w: Weights) -> State:
-        raise NotImplementedError(f"{type(self).__name__} must say what one step is")
 
     def forward(self, input, hx=None, lengths=None):
         """Run the layer over a sequence.
@@ -99,7 +140,8 @@ class RecurrentLayer(nn.Module):
             input: ``(T, N, D)``, or ``(N, T, D)`` with ``batch_first``, or ``(T, D)`` for one sequence without a
                 batch, or a ``PackedSequence``.
             hx: the initial state, ``(num_layers · directions, N, H)`` (a pair of them for an LSTM), or None for 0.
-            lengths: ``(N,)`` steps of each sequence: outputs after the end are 0 and the state stops there.
+            lengths: ``(N,)`` steps of each sequence: outputs after the end are 0 and the state stops there. What
+                the input holds after the end, NaN included, changes no output and no gradient.
 
         Returns:
             ``(output, h_n)`` as ``torch.nn.RNN``: ``output`` has ``H · directions`` features and the input's form.
@@ -117,33 +159,23 @@ class RecurrentLayer(nn.Module):
         if input.dim() == 2:
             if lengths is not None:
                 raise ValueError("lengths: got lengths for one unbatched sequence; cut the sequence instead")
-            state = None if hx is None else self._per_state(hx, lambda s: s.unsqueeze(1))
+            state = None if hx is None else tuple(s.unsqueeze(1) for s in states_of(hx, self.STATES))
             output, state = self._forward(input.unsqueeze(1), state, None)
-            return output.squeeze(1), self._joined(tuple(s.squeeze(1) for s in state))
+            return output.squeeze(1), joined(tuple(s.squeeze(1) for s in state))
         x = input.transpose(0, 1) if self.batch_first else input
-        output, state = self._forward(x, None if hx is None else self._per_state(hx, lambda s: s), lengths)
-        return (output.transpose(0, 1) if self.batch_first else output), self._joined(state)
+        output, state = self._forward(x, None if hx is None else states_of(hx, self.STATES), lengths)
+        return (output.transpose(0, 1) if self.batch_first else output), joined(state)
 
     def _forward_packed(self, input: PackedSequence, hx):
         x, lengths = pad_packed_sequence(input)
-        state = None if hx is None else self._per_state(hx, lambda s: s)
-        output, state = self._forward(x, state, lengths.to(x.device))
+        output, state = self._forward(x, None if hx is None else states_of(hx, self.STATES), lengths.to(x.device))
         # The same rows in the same order as came in, whatever order packing would choose today.
         order = input.sorted_indices
         if order is not None:
             output, lengths = output.index_select(1, order), lengths.to(x.device)[order]
         packed = pack_padded_sequence(output, lengths.cpu())
         packed = PackedSequence(packed.data, input.batch_sizes, input.sorted_indices, input.unsorted_indices)
-        return packed, self._joined(state)
-
-    def _per_state(self, hx, change) -> State:
-        states = (hx,) if self.STATES == 1 else tuple(hx)
-        if len(states) != self.STATES or not all(isinstance(s, Tensor) for s in states):
-            raise ValueError(f"hx: got {len(states)} states; expected {self.STATES}")
-        return tuple(change(s) for s in states)
-
-    def _joined(self, state: State):
-        return state[0] if self.STATES == 1 else state
+        return packed, joined(state)
 
     def _forward(self, x: Tensor, hx: State | None, lengths: Tensor | None) -> tuple[Tensor, State]:
         """``x (T, N, D)`` through all layers; the states come back as ``(layers · directions, N, H)``."""
@@ -154,7 +186,9 @@ class RecurrentLayer(nn.Module):
         for s in hx:
             if tuple(s.shape) != shape:
                 raise ValueError(f"hx: got shape {tuple(s.shape)}; expected {shape}")
-        alive = _alive(lengths, N, T, x.device)
+        alive = alive_steps(lengths, N, T, x.device)
+        if alive is not None:
+            x = torch.where(alive, x, x.new_zeros(()))
         last: list[State] = []
         for layer in range(self.num_layers):
             outputs = []
@@ -169,12 +203,11 @@ class RecurrentLayer(nn.Module):
         return x, tuple(torch.stack([state[i] for state in last]) for i in range(self.STATES))
 
     def _weights(self, suffix: str) -> Weights:
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        return Weights(*(getattr(self, f"{name}_{suffix}", None) for name in names))  # type: ignore[arg-type]
+        return self.weights_of({name: getattr(self, f"{name}_{suffix}") for name in self.shapes(1)})
 
     def _run(self, x: Tensor, state: State, w: Weights, alive: Tensor | None, backward: bool) -> tuple[Tensor, State]:
         """One layer in one direction. A backward pass over padding keeps the initial state until a sequence begins."""
-        from_input = self.project(x, w)
+        from_input = self.project(x, w).unbind(0)
         steps = range(x.shape[0] - 1, -1, -1) if backward else range(x.shape[0])
         outputs: list[Tensor] = []
         for t in steps:
@@ -186,18 +219,85 @@ class RecurrentLayer(nn.Module):
         output = torch.stack(outputs[::-1] if backward else outputs) if outputs else x.new_zeros(0, *state[0].shape)
         return (output if alive is None else torch.where(alive, output, output.new_zeros(()))), state
 
-    def project(self, x: Tensor, w: Weights) -> Tensor:
-        """The inputs' share of every step, ``x W_ihᵀ + b_ih``, in one product."""
-        from_input = x @ w.ih.T
-        return from_input if w.bias_ih is None else from_input + w.bias_ih
+
+class RecurrentCell(Equations, nn.Module):
+    """The common part of ``LSTMCell`` and ``GRUCell``: the constructor and ``forward`` of ``torch.nn.RNNCell``.
+
+    Raises:
+        ValueError: a size below 1, or an input or state that does not fit.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device=None, dtype=None) -> None:
+        super().__init__()
+        check_sizes(input_size=input_size, hidden_size=hidden_size)
+        self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
+        for name, shape in self.shapes(input_size).items():
+            self.register_parameter(name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
+        for name in () if bias else ("bias_ih", "bias_hh"):
+            self.register_parameter(name, None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw every parameter as ``torch.nn.RNNCell`` does, in its order."""
+        for name, parameter in self.named_parameters(recurse=False):
+            draw(name, parameter, self.hidden_size)
+
+    def extra_repr(self) -> str:
+        return f"{self.input_size}, {self.hidden_size}"
+
+    def forward(self, input: Tensor, hx=None):
+        """``input (N, D)`` or ``(D,)`` and the state before give the state after, each ``(N, H)`` or ``(H,)``.
+
+        Args:
+            hx: the state, a pair of tensors for an LSTM; None for 0.
+
+        Raises:
+            ValueError: a shape does not fit.
+        """
+        if input.dim() not in (1, 2) or input.shape[-1] != self.input_size:
+            raise ValueError(f"input: got shape {tuple(input.shape)}; expected (…, {self.input_size}) with 1 or 2 axes")
+        shape = (*input.shape[:-1], self.hidden_size)
+        state = (input.new_zeros(shape),) * self.STATES if hx is None else states_of(hx, self.STATES)
+        for s in state:
+            if tuple(s.shape) != shape:
+                raise ValueError(f"hx: got shape {tuple(s.shape)}; expected {shape}")
+        w = self.weights_of(dict(self.named_parameters(recurse=False)))
+        rows = tuple(s.reshape(-1, self.hidden_size) for s in state)
+        new = self.step(self.project(input.reshape(-1, self.input_size), w), rows, w)
+        return joined(tuple(s.view(shape) for s in new))
 
 
-def _alive(lengths, N: int, T: int, device) -> Tensor | None:
+def states_of(hx, count: int) -> State:
+    """The ``count`` tensors of a state as a tuple; ``ValueError`` if ``hx`` is not one tensor, or a tuple of them."""
+    states = (hx,) if isinstance(hx, Tensor) else tuple(hx)
+    if len(states) != count or (count > 1 and isinstance(hx, Tensor)) or not all(isinstance(s, Tensor) for s in states):
+        kinds = ", ".join(type(s).__name__ for s in states)
+        got = "one tensor" if isinstance(hx, Tensor) else f"({kinds})"
+        raise ValueError(f"hx: got {got}; expected {'one tensor' if count == 1 else f'a tuple of {count} tensors'}")
+    return states
+
+
+def joined(state: State):
+    """The reverse of :func:`states_of`: one tensor by itself, several as a tuple."""
+    return state[0] if len(state) == 1 else state
+
+
+def alive_steps(lengths, N: int, T: int, device) -> Tensor | None:
+    """The mask ``(T, N, 1)`` that is True while a sequence has not ended, or None if all run to ``T``.
+
+    Raises:
+        ValueError: ``lengths`` is not ``(N,)`` whole numbers from 0 to ``T``.
+
+    >>> alive_steps([2, 0], N=2, T=3, device="cpu")[..., 0].int().T
+    tensor([[1, 1, 0],
+            [0, 0, 0]], dtype=torch.int32)
+    """
     if lengths is None:
         return None
     lengths = torch.as_tensor(lengths, device=device)
-    if lengths.shape != (N,) or lengths.is_floating_point():
-        raise ValueError(f"lengths: got shape {tuple(lengths.shape)}; expected ({N},) whole numbers")
+    if lengths.shape != (N,) or lengths.dtype.is_floating_point or lengths.dtype == torch.bool:
+        got = f"shape {tuple(lengths.shape)} of {lengths.dtype}"
+        raise ValueError(f"lengths: got {got}; expected ({N},) whole numbers, one length for each sequence")
     if N and not bool(((lengths >= 0) & (lengths <= T)).all()):
         raise ValueError(
             f"lengths: got values from {int(lengths.min())} to {int(lengths.max())}; expected 0 to T = {T}"
