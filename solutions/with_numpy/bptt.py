@@ -2,7 +2,7 @@ r"""Backpropagation through time: the backward pass of the recurrent layer, whol
 
 .. math::
 
-    da_t &= \big(dh_t + da_{t+1} W_h^\top\big) \odot f'(a_t)   && \text{through the output, and through the next step} \\
+    da_t &= \big(dh_t + da_{t+1} W_h^\top\big) \odot f'(a_t)   && \text{through the step's output and the next step} \\
     dx_t &= da_t W_x^\top, \qquad dh_0 = da_1 W_h^\top \\
     dW_x &= \sum_t x_t^\top da_t, \qquad dW_h = \sum_t h_{t-1}^\top da_t, \qquad db = \sum_t da_t
 
@@ -192,11 +192,10 @@ def truncated_bptt(
         own = None if alive is None else alive[:, steps].sum(axis=1)
         h[:, steps], state, cache = rnn_forward(x[:, steps], state, W_x, W_h, b, activation, own)
         upstream = dh(h[:, steps].copy(), steps) if callable(dh) else None if given is None else given[:, steps]
-        ends_here = ((ends > start) | (start == 0)) & (ends <= steps.stop)
-        at_end = None if dh_last is None else np.where(ends_here[:, None], dh_last, 0)
+        at_end = None if dh_last is None else np.where(ends[:, None] <= steps.stop, dh_last, 0)
         part = rnn_backward(upstream, at_end, cache)
         dx[:, steps] = part.dx
-        dh0 = part.dh0 if start == 0 else dh0
+        dh0 += part.dh0 if start == 0 else 0  # the state at any other cut is a constant
         dW_x += part.dW_x
         dW_h += part.dW_h
         db += part.db

@@ -131,7 +131,7 @@ def conv1d_forward(
 def conv1d_backward(dy, cache: Conv1dCache) -> Conv1dGradients:
     """The gradients of a convolution, from the gradient of its output.
 
-    ``db = Σ_t dy_t``, ``dW_k = Σ_t x_{t s + k d − p}ᵀ dy_t``, and every window gives ``dy_t W_kᵀ`` back to the step that
+    ``db = Σ_t dy_t`` and ``dW_k = Σ_t x_{t s + k d − p}ᵀ dy_t``. Every window gives ``dy_t W_kᵀ`` back to the step that
     its tap ``k`` saw; where windows overlap, a step collects from each of them.
 
     Args:

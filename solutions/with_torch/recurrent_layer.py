@@ -67,10 +67,10 @@ class Equations:
 
 
 def draw(name: str, parameter: Tensor, hidden_size: int) -> None:
-    """A parameter's first values: ``U(−1/√H, 1/√H)`` as in ``torch.nn``; for a norm, gain 1 and shift 0."""
+    """A parameter's first values: ``U(−1/√H, 1/√H)`` as in ``torch.nn``; for a norm, ``gamma`` 1 and ``beta`` 0."""
     bound = 1 / math.sqrt(hidden_size)
-    if name.startswith(("gain", "shift")):
-        nn.init.constant_(parameter, float(name.startswith("gain")))
+    if name.startswith(("gamma", "beta")):
+        nn.init.constant_(parameter, float(name.startswith("gamma")))
     else:
         nn.init.uniform_(parameter, -bound, bound)
 
@@ -261,19 +261,18 @@ class RecurrentCell(Equations, nn.Module):
         for s in state:
             if tuple(s.shape) != shape:
                 raise ValueError(f"hx: got shape {tuple(s.shape)}; expected {shape}")
-        w = self.weights_of(dict(self.named_parameters(recurse=False)))
+        w = self.weights_of({name: getattr(self, name) for name in self.shapes(1)})
         rows = tuple(s.reshape(-1, self.hidden_size) for s in state)
         new = self.step(self.project(input.reshape(-1, self.input_size), w), rows, w)
         return joined(tuple(s.view(shape) for s in new))
 
 
 def states_of(hx, count: int) -> State:
-    """The ``count`` tensors of a state as a tuple; ``ValueError`` if ``hx`` is not one tensor, or a tuple of them."""
-    states = (hx,) if isinstance(hx, Tensor) else tuple(hx)
-    if len(states) != count or (count > 1 and isinstance(hx, Tensor)) or not all(isinstance(s, Tensor) for s in states):
+    """A state's tensors as a tuple; ``ValueError`` unless ``hx`` is one tensor, or for a ``count`` above 1 so many."""
+    states = tuple(hx) if count > 1 and isinstance(hx, (tuple, list)) else (hx,)
+    if len(states) != count or not all(isinstance(s, Tensor) for s in states):
         kinds = ", ".join(type(s).__name__ for s in states)
-        got = "one tensor" if isinstance(hx, Tensor) else f"({kinds})"
-        raise ValueError(f"hx: got {got}; expected {'one tensor' if count == 1 else f'a tuple of {count} tensors'}")
+        raise ValueError(f"hx: got {kinds}; expected {'one tensor' if count == 1 else f'a tuple of {count} tensors'}")
     return states
 
 
