@@ -68,7 +68,7 @@ bench: $(READY)
 experiments: $(READY)
 	$(BIN)/python -m solutions.experiments --all
 
-screenshots: $(READY)
+screenshots: book release
 	$(BIN)/python -m chapters.screenshots
 
 doctor: $(READY)
