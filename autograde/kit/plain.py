@@ -119,6 +119,8 @@ def _node(value: object, blobs: list[bytes], depth: int) -> dict:
     if isinstance(value, dict) and all(type(key) is str for key in value):
         return {"t": "dict", "k": list(value), "v": [_node(item, blobs, depth + 1) for item in value.values()]}
     name = value.type_name if kind is Other else kind.__name__  # type: ignore[attr-defined]
+    if isinstance(value, np.ndarray):
+        name = f"array of dtype {value.dtype.name}"
     return {"t": "other", "v": str(name)[:100]}
 
 

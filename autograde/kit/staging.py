@@ -76,6 +76,7 @@ def _output_fault(name: str, value: object, expected: np.ndarray, tolerance: flo
     got = numbers(value)
     if got is None:
         kind = value.type_name if isinstance(value, Other) else type(value).__name__
+        kind = f"array of dtype {value.dtype.name}" if isinstance(value, np.ndarray) else kind
         return "dtype", f"{name} is {article(kind)}; expected an array of real numbers."
     if got.shape != expected.shape:
         return "shape", f"{name} has shape {got.shape}; expected {expected.shape}."
@@ -84,6 +85,8 @@ def _output_fault(name: str, value: object, expected: np.ndarray, tolerance: flo
     if not np.isfinite(got).all():
         return "not_finite", f"{name} holds values that are not finite (NaN or infinity)."
     if not close(got, expected, tolerance):
+        if got.dtype.kind in "iub" and expected.dtype.kind == "f":
+            return "values", f"{name} holds whole numbers ({got.dtype.name}): where were the fractions lost?"
         return "values", f"{name} has the right shape, but its values are off."
     return None
 

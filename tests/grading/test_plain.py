@@ -64,7 +64,7 @@ def test_anything_else_is_its_types_name() -> None:
         pass
 
     assert decode(encode([Strange(), {1: 2}, object, np.array([None])])) == [
-        Other("Strange"), Other("dict"), Other("type"), Other("ndarray")
+        Other("Strange"), Other("dict"), Other("type"), Other("array of dtype object")
     ]  # fmt: skip
 
 
