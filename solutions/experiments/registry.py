@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-MODULES = ("solutions.experiments.recurrent_neurons",)
+PLUMBING = ("registry", "fingerprints", "results", "__main__")  # the rest are experiments, or data
 
 Progress = Callable[[str], None]
 Run = Callable[[Sequence[int], Progress], dict]
@@ -36,7 +37,10 @@ def experiment(name: str, question: str, seeds: Sequence[int]) -> Callable[[Run]
 
 
 def experiments() -> dict[str, Experiment]:
-    """All experiments by name, in the order of the chapters."""
-    for module in MODULES:
-        importlib.import_module(module)
-    return dict(_REGISTERED)
+    """All experiments by name: those of every module of this package."""
+    import solutions.experiments as package
+
+    for module in pkgutil.iter_modules(package.__path__):
+        if module.name not in PLUMBING and not module.name.startswith("data"):
+            importlib.import_module(f"{package.__name__}.{module.name}")
+    return dict(sorted(_REGISTERED.items()))
