@@ -63,7 +63,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 bench: $(READY)
-	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python -m tests.benchmarks.layers
+	$(BIN)/python -m tests.benchmarks.layers
 
 experiments: $(READY)
 	$(BIN)/python -m solutions.experiments --all

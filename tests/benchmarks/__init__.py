@@ -1,0 +1,1 @@
+"""What is measured and never asserted: ratios of times, taken in one run on one machine."""
