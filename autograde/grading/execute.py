@@ -16,6 +16,7 @@ from typing import Any
 
 from autograde.grading import sandbox
 from autograde.grading.inside import HEADER
+from autograde.grading.rebuild import printable
 from autograde.grading.sandbox import Limits
 
 GRACE_S = 3.0
@@ -290,4 +291,4 @@ def _checked_outputs(outputs: object) -> list[dict]:
             plain = {k: v for k, v in data.items() if k in ("text/plain", "image/png") and isinstance(v, str)}
             count = {"execution_count": None} if kind == "execute_result" else {}
             kept.append({"output_type": kind, "data": plain, "metadata": {}, **count})
-    return kept
+    return printable(kept)

@@ -23,6 +23,9 @@ from pathlib import Path
 
 HEADER = struct.Struct(">II")
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+ITEM = 100  # characters that an output counts for, besides its own
+LINES, LINE = 12, 4000  # of a traceback
+CUT = "\n… some of this cell's output was cut off here\n"
 
 
 class Pipes:
@@ -48,50 +51,82 @@ class Pipes:
         return json.loads(self._take(header)), self._take(blob)
 
     def send(self, header: dict, blob: bytes = b"") -> None:
-        text = json.dumps(header).encode()
+        text = json.dumps(header, ensure_ascii=False).encode("utf-8", "replace")
         data = memoryview(HEADER.pack(len(text), len(blob)) + text + blob)
         while data:
             data = data[os.write(self.write_fd, data[: 2**20]) :]
 
 
 class Outputs:
-    """The outputs of one cell as nbformat dicts, cut off at a number of characters."""
+    """The outputs of one cell as nbformat dicts, cut off at a number of characters.
+
+    A quarter of them is for errors alone, so that no flood of output hides what went wrong.
+    """
 
     def __init__(self, limit: int) -> None:
-        self.limit, self.used, self.cut = limit, 0, False
-        self.items: list[dict] = []
+        self.limit = limit
+        self.clear()
 
-    def room_for(self, size: int) -> bool:
-        self.used += size
-        if self.used > self.limit and not self.cut:
+    def clear(self) -> None:
+        self.items: list[dict] = []
+        self.left, self.left_for_errors, self.cut = self.limit - self.limit // 4, self.limit // 4, False
+
+    def finished(self) -> list[dict]:
+        return [{**item, "text": "".join(item["text"])} if "text" in item else item for item in self.items]
+
+    def say_cut(self) -> None:
+        if not self.cut:
             self.cut = True
-            self.items.append(stream("stdout", "\n… the rest of this cell's output was cut off\n"))
-        return self.used <= self.limit
+            self.items.append(stream("stdout", CUT))
 
     def stream(self, name: str, text: str) -> None:
-        if not text or not self.room_for(len(text)):
-            return
-        if self.items and self.items[-1].get("name") == name:
-            self.items[-1]["text"] += text
-        else:
-            self.items.append(stream(name, text))
+        kept = text[: max(0, self.left)]
+        if kept and self.items and self.items[-1].get("name") == name:
+            self.items[-1]["text"].append(kept)
+            self.left -= len(kept)
+        elif kept:
+            self.items.append(stream(name, kept))
+            self.left -= len(kept) + ITEM
+        if len(kept) < len(text):
+            self.say_cut()
+
+    def error(self, name: str, words: str, lines: list[str]) -> None:
+        """Keep an error and the last lines of its traceback, as many as there is room for."""
+        longest = min(LINE, self.left_for_errors // 4)
+        if longest < ITEM // 4:
+            return self.say_cut()
+        item = error(name[:longest], words[:longest], [])
+        self.left_for_errors -= ITEM + len(item["ename"]) + len(item["evalue"])
+        for line in lines[: -LINES - 1 : -1]:
+            self.left_for_errors -= len(line[:longest])
+            if self.left_for_errors < 0:
+                break
+            item["traceback"].insert(0, line[:longest])
+        return self.items.append(item)
 
     def rich(self, kind: str, data: dict, extra: dict) -> None:
         """Keep text and PNG pictures; other formats, HTML among them, do not reach an instructor's browser."""
-        kept = {}
-        if isinstance(data.get("text/plain"), str):
-            kept["text/plain"] = data["text/plain"]
-        picture = data.get("image/png")
+        text, picture = data.get("text/plain"), data.get("image/png")
         if isinstance(picture, bytes):
             picture = base64.b64encode(picture).decode()
-        if isinstance(picture, str):
+        given = {"image/png": picture, "text/plain": text}
+        kept, room = {}, self.left - ITEM
+        if isinstance(picture, str) and len(picture) <= room:  # whole or not at all
             kept["image/png"] = picture
-        if kept and self.room_for(sum(map(len, kept.values()))):
+            room -= len(picture)
+        if isinstance(text, str) and room > 0:
+            kept["text/plain"] = text[:room]
+            room -= len(text)
+        if kept:
             self.items.append({"output_type": kind, "data": kept, "metadata": {}, **extra})
+            self.left = room
+        if any(isinstance(value, str) and kept.get(name) != value for name, value in given.items()):
+            self.say_cut()
 
 
 def stream(name: str, text: str) -> dict:
-    return {"output_type": "stream", "name": name, "text": text}
+    """A stream whose text is a list of pieces: adding to one long text would copy it for every ``print``."""
+    return {"output_type": "stream", "name": name, "text": [text]}
 
 
 class Stream(io.TextIOBase):
@@ -127,7 +162,7 @@ class Notebook:
                 owner.outputs.rich("display_data", data, {})
 
             def clear_output(self, wait=False):
-                owner.outputs.items.clear()
+                owner.outputs.clear()
 
         class Hook(DisplayHook):
             def write_output_prompt(self):
@@ -142,12 +177,8 @@ class Notebook:
             displayhook_class = Hook
 
             def _showtraceback(self, etype, evalue, stb):
-                lines = [ESCAPES.sub("", line) for line in stb][-12:]
-                name, words = getattr(etype, "__name__", "Error"), str(evalue)[:2000]
-                if owner.outputs.room_for(sum(map(len, lines))):
-                    owner.outputs.items.append(
-                        {"output_type": "error", "ename": name, "evalue": words, "traceback": lines}
-                    )
+                lines = [ESCAPES.sub("", line) for line in stb]
+                owner.outputs.error(getattr(etype, "__name__", "Error"), words_of(evalue), lines)
 
             def enable_gui(self, gui=None):
                 pass
@@ -174,16 +205,25 @@ class Notebook:
     def run(self, source: str) -> list[dict]:
         self.outputs = Outputs(self.limit)
         try:
-            self.shell.run_cell(source, store_history=True)
-        except KeyboardInterrupt:
-            self.outputs.items.append(error("KeyboardInterrupt", "the cell was interrupted"))
-        except BaseException as fault:  # a student's SystemExit, or a shell that they broke
-            self.outputs.items.append(error(type(fault).__name__, str(fault)[:2000]))
-        return self.outputs.items
+            result = self.shell.run_cell(source, store_history=True)
+            fault = result.error_before_exec or result.error_in_exec
+        except BaseException as error:  # a student's SystemExit, an interrupt, or a shell that they broke
+            fault = error
+        if fault is not None and not any(item["output_type"] == "error" for item in self.outputs.items):
+            name, words = type(fault).__name__, words_of(fault)
+            self.outputs.error(name, words, [f"{name}: {words}"])
+        return self.outputs.finished()
 
 
-def error(name: str, words: str) -> dict:
-    return {"output_type": "error", "ename": name, "evalue": words, "traceback": [f"{name}: {words}"]}
+def error(name: str, words: str, lines: list[str]) -> dict:
+    return {"output_type": "error", "ename": name, "evalue": words, "traceback": lines}
+
+
+def words_of(fault: object) -> str:
+    try:
+        return str(fault)[:LINE]
+    except BaseException:  # a student's exception may fail to say what it is
+        return ""
 
 
 def answer(notebook: Notebook, kit, message: bytes, limit: int) -> bytes:
@@ -242,7 +282,9 @@ def main(arguments: list[str]) -> None:
                 pipes.send({"nonce": header["nonce"]}, answer(notebook, probing, blob, reply_mb * 2**20))
                 gc.collect()
         except KeyboardInterrupt:  # it came late, when the cell was done or while a probe ran
-            pipes.send({"nonce": header["nonce"], "outputs": [error("KeyboardInterrupt", "interrupted")]})
+            pipes.send(
+                {"nonce": header["nonce"], "outputs": [error("KeyboardInterrupt", "interrupted", ["interrupted"])]}
+            )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from autograde.exercises.definition import Assignment
 from autograde.grading import judge
 from autograde.grading.course import Course, is_own_file
 from autograde.grading.execute import Ask, Run, graded_by_machine, run
-from autograde.grading.rebuild import Rebuilt, grade_id, rebuild
+from autograde.grading.rebuild import Rebuilt, grade_id, printable, rebuild
 from autograde.grading.sandbox import Limits
 from autograde.grading.seeds import attempt_id, cell_seed, course_secret
 from autograde.kit.staging import Verdict, without_outcome
@@ -53,7 +53,7 @@ class Judging:
         if exercise is None:
             raise LookupError(f"the notebook grades {name!r}, which autograde/exercises does not hold")
         probe = judge.probe(exercise, self.seeds[name])
-        self.verdicts[name] = judge.verdict(probe, ask(probe.message), self.sources.get(name, ""))
+        self.verdicts[name] = printable(judge.verdict(probe, ask(probe.message), self.sources.get(name, "")))
 
     def on_finished(self, ask: Ask) -> None:
         for name, verdict in list(self.verdicts.items()):
@@ -71,10 +71,7 @@ def grade(course: Course, student: str, assignment: str, limits: Limits | None =
     limits = limits or Limits()
     begun, started = time.monotonic(), datetime.now(UTC)
     asked = exercises.load(assignment)
-    release = course.read_release(assignment)
-    submitted, note = course.submission(student, assignment)
-    rebuilt = rebuild(release, submitted)
-    attempt = attempt_id(submitted)
+    rebuilt, attempt, note = _rebuilt(course, student, assignment)
     secret = course_secret(course.secret)
     cells = [grade_id(cell) for cell in rebuilt.notebook.cells if graded_by_machine(cell)]
     seeds = {cell: cell_seed(secret, assignment, student, cell, attempt) for cell in cells}
@@ -113,7 +110,14 @@ def grade(course: Course, student: str, assignment: str, limits: Limits | None =
         "points": round(sum(verdict["points"] for verdict in judging.verdicts.values()), 2),
         "max_points": round(sum(verdict["max_points"] for verdict in judging.verdicts.values()), 2),
     }
-    return Graded(rebuilt.notebook, judging.verdicts, record)
+    return Graded(rebuilt.notebook, judging.verdicts, printable(record))
+
+
+def _rebuilt(course: Course, student: str, assignment: str) -> tuple[Rebuilt, str, str]:
+    """The notebook to run, the attempt's name, and a note on the file; its bytes are let go of before anything runs."""
+    release = course.read_release(assignment)
+    submitted, note = course.submission(student, assignment)
+    return rebuild(release, submitted), attempt_id(submitted), note
 
 
 def _unreadable(assignment: Assignment, cell: str, seed: int, rebuilt: Rebuilt) -> Verdict:

@@ -1,7 +1,7 @@
 r"""Recurrent layers with layer normalisation inside, forward and backward: a plain layer, an LSTM and a GRU.
 
-With :math:`\mathrm{LN}(a) = (a - \mathrm{mean}(a)) / \sqrt{\mathrm{var}(a) + \epsilon}` over the features of one step of
-one sequence, and a gain :math:`\gamma` and an offset :math:`\beta` of its own for every norm:
+With :math:`\mathrm{LN}(a) = (a - \mathrm{mean}(a)) / \sqrt{\mathrm{var}(a) + \epsilon}` over the features of one step
+of one sequence, and a gain :math:`\gamma` and an offset :math:`\beta` of its own for every norm:
 
 .. math::
 
@@ -32,15 +32,17 @@ supplementary material. ``layer_norm`` holds the norm alone, and gives out these
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
+from solutions.with_numpy.activations import sigmoid, sigmoid_slope, tanh_slope
 from solutions.with_numpy.arguments import alive_steps, arguments, one_of
 from solutions.with_numpy.recurrent_neurons import ACTIVATIONS
 
-SLOPES = {  # f'(a), from h = f(a)
-    "tanh": lambda h: 1 - h * h,
+SLOPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {  # f'(a), from h = f(a)
+    "tanh": tanh_slope,
     "relu": lambda h: (h > 0).astype(h.dtype),
     "identity": np.ones_like,
 }
@@ -108,11 +110,6 @@ def upstream(x: np.ndarray, W_h: np.ndarray, gates: str, alive: np.ndarray | Non
     T, N, H = size["T"], size["N"], size["H"]
     dh = np.zeros((T, N, H), x.dtype) if dh is None else by_step(dh, alive)
     return [dh] + [np.zeros((N, H), x.dtype) if final is None else final.copy() for final in finals]
-
-
-def sigmoid(a: np.ndarray) -> np.ndarray:
-    """``1 / (1 + e⁻ᵃ)``, through tanh, which does not overflow."""
-    return 0.5 * np.tanh(0.5 * a) + 0.5
 
 
 # --- the plain layer -------------------------------------------------------------------------------------------------
@@ -229,10 +226,12 @@ def ln_rnn_backward(dh, dh_last, cache: LNRNNCache) -> LNRNNGradients:
     dnorm, da = np.empty_like(a_hat), np.empty_like(a_hat)  # by the norm's result, and by what goes into it
     for t in reversed(range(len(x))):
         dh_t = dh[t] + dh_next
-        here = dh_t if alive is None else np.where(alive[:, t, None], dh_t, 0)
-        dnorm[t] = here * SLOPES[activation](states[t + 1])
+        if alive is not None:
+            dh_t = np.where(alive[:, t, None], dh_t, 0)  # a step that did not happen keeps nothing of what it gets
+        dnorm[t] = dh_t * SLOPES[activation](states[t + 1])
         da[t] = standardise_backward(dnorm[t] * gamma, a_hat[t], scale[t])
-        dh_next = da[t] @ W_h.T + (dh_t - here)  # what a step that did not happen hands on
+        dh_prev = da[t] @ W_h.T
+        dh_next = dh_prev if alive is None else np.where(alive[:, t, None], dh_prev, dh_next)
 
     return LNRNNGradients(
         dx=np.swapaxes(from_all(da, W_x.T), 0, 1).copy(),
@@ -362,10 +361,12 @@ def ln_lstm_forward(
     c_states[0] = 0 if c0 is None else c0
     for t in range(T):
         h_hat[t], h_scale[t] = standardise(h_states[t] @ W_h, eps)
-        a = from_inputs[t] + h_hat[t] * gamma_h
-        gates[t] = sigmoid(a)
-        gates[t, :, 2 * H : 3 * H] = np.tanh(a[:, 2 * H : 3 * H])
-        i, f, g, o = np.split(gates[t], 4, axis=1)
+        a_i, a_f, a_g, a_o = np.split(from_inputs[t] + h_hat[t] * gamma_h, 4, axis=1)
+        i, f, g, o = np.split(gates[t], 4, axis=1)  # views: these four lines fill gates[t]
+        i[:] = sigmoid(a_i)
+        f[:] = sigmoid(a_f)
+        g[:] = np.tanh(a_g)
+        o[:] = sigmoid(a_o)
         c_t = f * c_states[t] + i * g
         c_hat[t], c_scale[t] = standardise(c_t, eps)
         read[t] = np.tanh(c_hat[t] * gamma_c + beta_c)
@@ -410,16 +411,16 @@ def ln_lstm_backward(dh, dh_last, dc_last, cache: LNLSTMCache) -> LNLSTMGradient
     for t in reversed(range(len(x))):
         i, f, g, o = np.split(gates[t], 4, axis=1)
         dh_t, dc_t = dh[t] + dh_next, dc_next
-        if alive is not None:  # a step that did not happen hands on what it gets, and keeps nothing of it
+        if alive is not None:
             dh_t, dc_t = (np.where(alive[:, t, None], d, 0) for d in (dh_t, dc_t))
 
-        dnorm_c[t] = dh_t * o * (1 - read[t] ** 2)
+        dnorm_c[t] = dh_t * o * tanh_slope(read[t])
         dc_t = dc_t + standardise_backward(dnorm_c[t] * gamma_c, c_hat[t], c_scale[t])
         di, df, dg, do = np.split(da[t], 4, axis=1)  # views: these four lines fill da[t]
-        di[:] = dc_t * g * i * (1 - i)
-        df[:] = dc_t * c_states[t] * f * (1 - f)
-        dg[:] = dc_t * i * (1 - g * g)
-        do[:] = dh_t * read[t] * o * (1 - o)
+        di[:] = dc_t * g * sigmoid_slope(i)
+        df[:] = dc_t * c_states[t] * sigmoid_slope(f)
+        dg[:] = dc_t * i * tanh_slope(g)
+        do[:] = dh_t * read[t] * sigmoid_slope(o)
         dfrom_h[t] = standardise_backward(da[t] * gamma_h, h_hat[t], h_scale[t])
 
         dh_prev, dc_prev = dfrom_h[t] @ W_h.T, dc_t * f
@@ -508,11 +509,12 @@ def standardise_rz_n_backward(da_hat: np.ndarray, a_hat: np.ndarray, scale: np.n
 def ln_gru_forward(
     x, h0, W_x, W_h, gamma_x, beta_x, gamma_h, beta_h, lengths=None, eps: float = 1e-5
 ) -> tuple[np.ndarray, np.ndarray, LNGRUCache]:
-    """A GRU with four norms: of the inputs' and of the state's share, each once for ``r, z`` together and once for ``n``.
+    """A GRU with four norms: of the inputs' share and of the state's, each for ``r, z`` together and for ``n`` alone.
 
     Variant 5 of the five (Kiros): inputs and state apart, and the reset gate acts after the state's norm. These are Ba
     et al.'s equations for the GRU, with ``z`` read as everywhere in this course: ``z = 1`` keeps the old state (theirs
-    is ``1 − z``: the sign of the ``z`` block of the gains and offsets turns one into the other). Gate order ``r, z, n``.
+    is ``1 − z``: the other sign in the ``z`` block of all gains and offsets turns one into the other). Gate order
+    ``r, z, n``.
 
     Args:
         x: ``(N, T, D)``; its dtype, float32 or float64, is the dtype of the result.
@@ -579,7 +581,8 @@ def ln_gru_backward(dh, dh_last, cache: LNGRUCache) -> LNGRUGradients:
         cache: the last result of ``ln_gru_forward``.
 
     Returns:
-        ``(dx, dh0, dW_x, dW_h, dgamma_x, dbeta_x, dgamma_h, dbeta_h)``, each in the shape of what it is the gradient of.
+        ``(dx, dh0, dW_x, dW_h, dgamma_x, dbeta_x, dgamma_h, dbeta_h)``, each in the shape of what it is the gradient
+        of.
 
     Raises:
         ValueError: a shape or a dtype does not fit.
@@ -599,16 +602,18 @@ def ln_gru_backward(dh, dh_last, cache: LNGRUCache) -> LNGRUGradients:
     for t in reversed(range(len(x))):
         r, z, n = np.split(gates[t], 3, axis=1)
         dh_t = dh[t] + dh_next
-        here = dh_t if alive is None else np.where(alive[:, t, None], dh_t, 0)
+        if alive is not None:
+            dh_t = np.where(alive[:, t, None], dh_t, 0)
 
         dr, dz, dn = np.split(da_x[t], 3, axis=1)  # views: these three lines fill da_x[t]
-        dn[:] = here * (1 - z) * (1 - n * n)
-        dz[:] = here * (states[t] - n) * z * (1 - z)
-        dr[:] = dn * shown[t] * r * (1 - r)
+        dn[:] = dh_t * (1 - z) * tanh_slope(n)
+        dz[:] = dh_t * (states[t] - n) * sigmoid_slope(z)
+        dr[:] = dn * shown[t] * sigmoid_slope(r)
         da_h[t, :, : 2 * H] = da_x[t, :, : 2 * H]
         da_h[t, :, 2 * H :] = dn * r
         dfrom_h[t] = standardise_rz_n_backward(da_h[t] * gamma_h, h_hat[t], h_scale[t])
-        dh_next = here * z + dfrom_h[t] @ W_h.T + (dh_t - here)  # the last: what a step that did not happen hands on
+        dh_prev = dh_t * z + dfrom_h[t] @ W_h.T
+        dh_next = dh_prev if alive is None else np.where(alive[:, t, None], dh_prev, dh_next)
 
     dfrom_x = standardise_rz_n_backward(da_x * gamma_x, x_hat, x_scale)
     return LNGRUGradients(

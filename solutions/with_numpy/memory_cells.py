@@ -1,4 +1,4 @@
-r"""Memory cells: a state that goes from step to step, an output that is read at every step, and how long a cell remembers.
+r"""Memory cells: a state handed from step to step, an output read at every step, and how long a cell remembers.
 
 .. math::
 
@@ -17,6 +17,7 @@ the impulse response, here of a system that need not be linear.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -118,7 +119,7 @@ def run_cell(cell: Cell, x, state: State, lengths=None) -> tuple[State, np.ndarr
             raise ValueError(f"state: got shape {part.shape}; expected ({N}, …), a row for each sequence of x")
     alive = alive_steps(lengths, N, T)
     if alive is not None:
-        x = np.where(rows(alive, x), x, np.zeros((), x.dtype))
+        x = where_rows(alive, x, np.zeros((), x.dtype))
     if T == 0:  # one step on zeros, for the shape of an output alone
         _, y_t = one_step(cell, np.zeros((N, *x.shape[2:]), x.dtype), state)
         return state, np.zeros((N, 0, *y_t.shape[1:]), y_t.dtype)
@@ -127,9 +128,8 @@ def run_cell(cell: Cell, x, state: State, lengths=None) -> tuple[State, np.ndarr
     for t in range(T):
         new, y_t = one_step(cell, x[:, t], state)
         if alive is not None:
-            now = alive[:, t]
-            new = each(lambda after, before, now=now: np.where(rows(now, after), after, before), new, state)
-            y_t = np.where(rows(now, y_t), y_t, np.zeros((), y_t.dtype))
+            new = each(partial(where_rows, alive[:, t]), new, state)
+            y_t = where_rows(alive[:, t], y_t, np.zeros((), y_t.dtype))
         state = new
         y.append(y_t)
     return each(np.array, state), np.stack(y, axis=1)
@@ -216,9 +216,14 @@ def each(change: Callable[..., np.ndarray], *states: State) -> State:
     return changed if isinstance(states[0], tuple) else changed[0]
 
 
-def rows(mask: np.ndarray, array: np.ndarray) -> np.ndarray:
-    """``mask`` with axes of size 1 behind, so that it masks whole rows of ``array``."""
-    return mask.reshape(mask.shape + (1,) * (array.ndim - mask.ndim))
+def where_rows(mask: np.ndarray, array: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """``array`` where ``mask`` is True and ``other`` elsewhere; ``mask`` has the first axes of ``array``.
+
+    >>> where_rows(np.array([True, False]), np.ones((2, 2)), np.zeros(()))
+    array([[1., 1.],
+           [0., 0.]])
+    """
+    return np.where(mask.reshape(mask.shape + (1,) * (array.ndim - mask.ndim)), array, other)
 
 
 def one_step(cell: Cell, x_t: np.ndarray, state: State) -> tuple[State, np.ndarray]:

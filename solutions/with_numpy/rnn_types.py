@@ -1,16 +1,16 @@
-r"""The shapes of a recurrent network: many to many, many to one, one to many, and the encoder–decoder.
+r"""The types of recurrent network: many to many, many to one, one to many, and the encoder–decoder.
 
 .. math::
 
-    y_t &= h_t W_y + b_y                                && \text{sequence to sequence: a readout at every step} \\
-    y &= h_T W_y + b_y                                  && \text{sequence to vector: at each sequence's own last step} \\
-    h_t &= f(v W_x + h_{t-1} W_h + b)                   && \text{vector to sequence: the same input at every step} \\
+    y_t &= h_t W_y + b_y                     && \text{sequence to sequence: a readout at every step} \\
+    y &= h_T W_y + b_y                       && \text{sequence to vector: after each sequence's own last step} \\
+    h_t &= f(v W_x + h_{t-1} W_h + b)        && \text{vector to sequence: the same input at every step} \\
     s_0 &= \mathrm{encode}(x), \quad
-    s_t, \ell_t = \mathrm{decode}(y_{t-1}, s_{t-1})     && \text{encoder–decoder: } \ell_t \text{ scores the next token}
+    s_t, \ell_t = \mathrm{decode}(y_{t-1}, s_{t-1}) && \text{encoder–decoder: } \ell_t \text{ scores the next token}
 
 A decoder is a memory cell that takes tokens: ``step(token_t, state) -> (state, logits)``, with ``token_t (N,)`` whole
-numbers and ``logits (N, V)``. In training it reads the true tokens (*teacher forcing*); afterwards its own, the likeliest
-one at each step (*greedy*) or the likeliest few (*beam search*).
+numbers and ``logits (N, V)``. In training it reads the true tokens (*teacher forcing*); afterwards its own, the
+likeliest one at each step (*greedy*) or the likeliest few beginnings (*beam search*).
 
 Shapes: ``x (N, T, D)``, ``h (N, T, H)``, ``W_y (H, O)``, ``b_y (O,)``, tokens ``(N, T)`` out of a vocabulary of ``V``.
 Source: Sutskever, Vinyals & Le (2014), "Sequence to sequence learning with neural networks", NeurIPS; Géron (2022),
@@ -20,12 +20,13 @@ backward is ``bptt``.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from solutions.with_numpy.arguments import alive_steps, arguments, floating, one_of
-from solutions.with_numpy.memory_cells import Cell, State, each, parts, rows, run_cell
+from solutions.with_numpy.memory_cells import Cell, State, each, parts, run_cell, where_rows
 from solutions.with_numpy.recurrent_neurons import ACTIVATIONS, rnn_forward, rnn_step
 
 
@@ -62,7 +63,7 @@ def sequence_to_sequence(x, h0, W_x, W_h, b, W_y, b_y, activation: str = "tanh",
     """
     h, _, cache = rnn_forward(x, h0, W_x, W_h, b, activation, lengths)
     y = linear(h, W_y, b_y)
-    return y if cache.alive is None else np.where(rows(cache.alive, y), y, np.zeros((), y.dtype))
+    return y if cache.alive is None else where_rows(cache.alive, y, np.zeros((), y.dtype))
 
 
 def sequence_to_vector(x, h0, W_x, W_h, b, W_y, b_y, activation: str = "tanh", lengths=None) -> np.ndarray:
@@ -120,8 +121,7 @@ def vector_to_sequence(v, steps: int, h0, W_x, W_h, b, W_y, b_y, activation: str
 
 def linear(h, W_y, b_y) -> np.ndarray:
     """``h W_y + b_y``: ``h (…, H)``, ``W_y (H, O)`` and ``b_y (O,)`` give ``(…, O)``."""
-    letters = " ".join(["N", "T", "H"][-h.ndim :]) if h.ndim == 3 else "N H"
-    (h, W_y, b_y), _ = arguments(("h", h, letters), ("W_y", W_y, "H O"), ("b_y", b_y, "O"))
+    (h, W_y, b_y), _ = arguments(("h", h, "N T H" if h.ndim == 3 else "N H"), ("W_y", W_y, "H O"), ("b_y", b_y, "O"))
     return h @ W_y + b_y
 
 
@@ -138,7 +138,7 @@ def rnn_decoder(E, W_x, W_h, b, W_y, b_y, activation: str = "tanh") -> Cell:
             b_y: ``(V,)``; activation: as in ``rnn_step``.
 
     Returns:
-        ``step(token_t, h) -> (h, logits)`` with ``token_t (N,)`` and the encoder's last state as the first ``h (N, H)``.
+        ``step(token_t, h) -> (h, logits)`` with ``token_t (N,)`` and, as the first ``h (N, H)``, the encoder's last.
 
     Raises:
         ValueError: a shape, a dtype or the activation's name does not fit; in a step, a token outside ``0 … V − 1``.
@@ -220,7 +220,8 @@ def greedy_decode(step: Cell, state: State, start: int, end: int, steps: int) ->
         ``Decoded(tokens, lengths, log_probs)``; of equally likely tokens, the first.
 
     Raises:
-        ValueError: ``steps`` is not a whole number from 0, or the decoder's scores are not ``(N, V)``.
+        ValueError: ``steps`` is not a whole number from 0, the decoder's scores are not ``(N, V)``, or ``end`` is not
+            one of the ``V`` tokens.
 
     Source: Sutskever et al. (2014), beam search with a beam of one.
 
@@ -228,7 +229,21 @@ def greedy_decode(step: Cell, state: State, start: int, end: int, steps: int) ->
     >>> greedy_decode(lambda token_t, state: (state, chain[token_t]), np.zeros((1, 1)), start=0, end=2, steps=5).tokens
     array([[1, 2, 2, 2, 2]])
     """
-    return beam_decode(step, state, start, end, steps, width=1)
+    whole("steps", steps, least=0)
+    N = len(parts(state)[0])
+    token, alive = np.full(N, start), np.ones(N, bool)
+    tokens, lengths, log_probs = np.full((N, steps), end), np.zeros(N, int), np.zeros(N)
+    for t in range(steps):
+        state, logits = step(token, state)
+        log_p = log_softmax(scores_of(logits, N, end))
+        token = np.where(alive, log_p.argmax(axis=1), end)
+        tokens[:, t] = token
+        log_probs = log_probs.astype(log_p.dtype) + np.where(alive, log_p[np.arange(N), token], 0)
+        lengths += alive
+        alive = token != end
+        if not alive.any():
+            break
+    return Decoded(tokens, lengths, log_probs)
 
 
 def beam_decode(
@@ -250,47 +265,45 @@ def beam_decode(
         ``Decoded(tokens, lengths, log_probs)``; of equally good sequences, the first in the beam's order.
 
     Raises:
-        ValueError: ``steps`` or ``width`` is not a whole number from 0 or 1, or the scores are not ``(N, V)``.
+        ValueError: ``steps`` is not a whole number from 0 or ``width`` from 1, the decoder's scores are not ``(N, V)``,
+            or ``end`` is not one of the ``V`` tokens.
 
     Source: Sutskever et al. (2014), section 3.2; Graves (2012), "Sequence transduction with recurrent neural networks".
 
-    >>> odds = np.log([[1.0, 1.0, 1.0], [0.0 + 1e-9, 0.6, 0.4], [0.9, 0.05, 0.05]])  # from 1 the likelier road is 1
+    >>> odds = np.log([[1.0, 1.0, 1.0], [0.01, 0.59, 0.4], [0.95, 0.03, 0.02]])  # 0.59 · 0.59 < 0.4 · 0.95
     >>> walk = lambda token_t, state: (state, odds[token_t])
     >>> [beam_decode(walk, np.zeros((1, 1)), 1, 0, 2, width).tokens.tolist() for width in (1, 2)]
-    [[[1, 1]], [[1, 1]]]
+    [[[1, 1]], [[2, 0]]]
     """
     whole("steps", steps, least=0)
     whole("width", width, least=1)
     N = len(parts(state)[0])
-    # Row n·width + k is beginning k of sequence n. At first there is one: the others have probability 0.
-    state = each(lambda part: np.repeat(np.asarray(part), width, axis=0), state)
-    token = np.full((N, width), start)
-    tokens = np.full((N, width, steps), end)
+    # Row n·width + k of a state is beginning k of sequence n. At first there is one; the others have probability 0.
+    state = each(partial(np.repeat, repeats=width, axis=0), state)
+    token, tokens = np.full((N, width), start), np.full((N, width, steps), end)
     lengths, done = np.zeros((N, width), int), np.zeros((N, width), bool)
-    log_probs: np.ndarray | None = None
+    log_probs = np.where(np.arange(width) == 0, 0, -np.inf) * np.ones((N, 1))
     for t in range(steps):
         state, logits = step(token.reshape(-1), state)
-        log_p = log_softmax(scores_of(logits, N * width)).reshape(N, width, -1)
-        V = log_p.shape[-1]
-        if log_probs is None:
-            log_probs = np.where(np.arange(width) == 0, log_p.dtype.type(0), -np.inf).astype(log_p.dtype)
-            log_probs = np.tile(log_probs, (N, 1))
-        log_p = np.where(done[..., None], np.where(np.arange(V) == end, 0, -np.inf), log_p).astype(log_p.dtype)
-        totals = log_probs[..., None] + log_p
+        log_p = log_softmax(scores_of(logits, N * width, end))
+        V = log_p.shape[1]
+        after_end = np.where(np.arange(V) == end, 0, -np.inf).astype(log_p.dtype)  # nothing but the end, at no cost
+        totals = log_probs.astype(log_p.dtype)[..., None] + np.where(
+            done[..., None], after_end, log_p.reshape(N, width, V)
+        )
         lengths = lengths + ~done
         ranks = (totals / lengths[..., None] ** length_power).reshape(N, width * V)
         best = np.argsort(-ranks, axis=1, kind="stable")[:, :width]
         parent, token = np.divmod(best, V)
+
         log_probs = np.take_along_axis(totals.reshape(N, width * V), best, axis=1)
-        lengths, done = (np.take_along_axis(value, parent, axis=1) for value in (lengths, done))
+        lengths = np.take_along_axis(lengths, parent, axis=1)
         tokens = np.take_along_axis(tokens, parent[..., None], axis=1)
         tokens[..., t] = token
-        done = done | (token == end)
-        kept = (np.arange(N)[:, None] * width + parent).reshape(-1)
-        state = each(lambda part, kept=kept: np.asarray(part)[kept], state)
+        done = token == end
+        state = each(partial(np.take, indices=(np.arange(N)[:, None] * width + parent).reshape(-1), axis=0), state)
         if done.all():
             break
-    log_probs = np.zeros((N, width)) if log_probs is None else log_probs
     return Decoded(tokens[:, 0].copy(), lengths[:, 0].copy(), log_probs[:, 0].copy())
 
 
@@ -342,7 +355,7 @@ def masked_mse(y, target, lengths=None) -> tuple[np.floating, np.ndarray]:
     shape = "N T" if y.ndim == 2 else "N T O"
     (y, target), size = arguments(("y", y, shape), ("target", target, shape))
     alive = alive_steps(lengths, size["N"], size["T"])
-    error = y - target if alive is None else np.where(rows(alive, y), y, 0) - np.where(rows(alive, y), target, 0)
+    error = y - target if alive is None else where_rows(alive, y - target, np.zeros((), y.dtype))
     steps = size["N"] * size["T"] if alive is None else int(alive.sum())
     count = y.dtype.type(max(steps * size.get("O", 1), 1))
     return (error * error).sum() / count, 2 * error / count
@@ -398,14 +411,16 @@ def tokens_of(name: str, value: object, axes: int, V: int | None = None) -> np.n
         raise ValueError(f"{name}: got shape {array.shape} of {array.dtype}; expected {expected} whole numbers")
     if V is not None and array.size and (array.min() < 0 or array.max() >= V):
         raise ValueError(f"{name}: got tokens from {array.min()} to {array.max()}; expected 0 to V − 1 = {V - 1}")
-    return array.astype(np.int64) if array.dtype.kind not in "iu" else array
+    return array.astype(np.int64)
 
 
-def scores_of(logits, N: int) -> np.ndarray:
-    """The scores that a decoder's step gave, or ``ValueError`` unless they are ``(N, V)``."""
+def scores_of(logits, N: int, end: int) -> np.ndarray:
+    """What a decoder's step scored, or ``ValueError`` unless it is ``(N, V)`` and ``end`` is below ``V``."""
     logits = floating("logits", logits)
     if logits.ndim != 2 or len(logits) != N:
         raise ValueError(f"logits: got shape {logits.shape} from the decoder's step; expected ({N}, V)")
+    if not 0 <= end < logits.shape[1]:
+        raise ValueError(f"end: got {end}; expected a token from 0 to V − 1 = {logits.shape[1] - 1}")
     return logits
 
 

@@ -6,7 +6,7 @@ with the mean and variance of the features of one step of one sequence. In a rec
 
 .. math::
 
-    h_t &= f(\mathrm{LN}(x_t W_{ih}^\top + h_{t-1} W_{hh}^\top + b))      && \text{RNN: the norm of the sum} \\
+    h_t &= f(\mathrm{LN}(x_t W_{ih}^\top + h_{t-1} W_{hh}^\top) + b)      && \text{RNN: the norm of the sum} \\
     i, f, g, o &= \mathrm{LN}(x_t W_{ih}^\top) + \mathrm{LN}(h_{t-1} W_{hh}^\top) + b && \text{LSTM: over } 4H \\
     c_t &= \sigma(f) \odot c_{t-1} + \sigma(i) \odot \tanh(g)             && \text{carried as it is} \\
     h_t &= \sigma(o) \odot \tanh(\mathrm{LN}(c_t)) \\
@@ -14,10 +14,12 @@ with the mean and variance of the features of one step of one sequence. In a rec
     n &= \tanh(\mathrm{LN}(x_t W_{in}^\top) + b_{in} + r \odot (\mathrm{LN}(h_{t-1} W_{hn}^\top) + b_{hn})) \\
     h_t &= (1 - z) \odot n + z \odot h_{t-1}
 
+A norm in a recurrent layer has a gain of its own; what is added after it is ``bias_ih`` and ``bias_hh``, the biases of
+``torch.nn``, so that a layer has the parameters of its twin in ``torch.nn``, and the gains. The norm of the inputs'
+share, where it stands alone, is taken for all steps before the loop; a norm of the sum cannot be.
+
 Source: Ba, Kiros & Hinton (2016), "Layer normalization", arXiv 1607.06450, section 3.1 for the RNN and the supplement
-for LSTM and GRU, with z = 1 keeping the old state as in ``torch.nn.GRU``. The supplement's β of the norms before the
-gates are the biases ``bias_ih`` and ``bias_hh`` here. The norm of the inputs' share, where it stands alone, is taken for
-all steps before the loop; a norm of the sum cannot be. The backward pass is autograd's.
+for LSTM and GRU, with z = 1 keeping the old state as in ``torch.nn.GRU``. The backward pass is autograd's.
 """
 
 from __future__ import annotations
@@ -26,7 +28,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
 from solutions.with_torch.lstm import no_projection
 from solutions.with_torch.recurrent_layer import RecurrentLayer, State, Weights
@@ -114,13 +115,13 @@ class LayerNorm(nn.Module):
 class LayerNormRNN(RecurrentLayer):
     """An RNN with the norm of the sum, right after the linear combination of input and state.
 
-    The constructor is that of ``torch.nn.RNN`` and ``eps``; every layer and direction has ``gamma (H,)`` and
-    ``beta (H,)`` besides the parameters of ``torch.nn.RNN``.
+    The constructor is that of ``torch.nn.RNN`` and ``eps``; every layer and direction has ``gamma (H,)`` besides the
+    parameters of ``torch.nn.RNN``.
 
     Raises:
         ValueError: a size, the dropout, the nonlinearity's name or an input does not fit.
 
-    Source: Ba et al. (2016), section 3.1; Géron (2022), *Hands-On Machine Learning*, 3rd ed., ch. 15, with the bias.
+    Source: Ba et al. (2016), section 3.1.
 
     >>> output, h_n = LayerNormRNN(3, 4, batch_first=True)(torch.zeros(2, 5, 3))
     >>> tuple(output.shape), tuple(h_n.shape)
@@ -148,12 +149,16 @@ class LayerNormRNN(RecurrentLayer):
         self.nonlinearity, self.eps = nonlinearity, eps
 
     def shapes(self, width: int) -> dict[str, tuple[int, ...]]:
-        H = self.hidden_size
-        return super().shapes(width) | {"gamma": (H,), "beta": (H,)}
+        return super().shapes(width) | {"gamma": (self.hidden_size,)}
+
+    def project(self, x: Tensor, w: Weights) -> Tensor:
+        """The inputs' share of every step, ``x W_ihᵀ``: the biases come after the norm."""
+        return x @ w.ih.T
 
     def step(self, from_input: Tensor, state: State, w: Weights) -> State:
-        a = from_input + linear(state[0], w.hh, w.bias_hh)
-        return (NONLINEARITIES[self.nonlinearity](layer_norm(a, w.extra["gamma"], w.extra["beta"], self.eps)),)
+        bias = None if w.bias_ih is None or w.bias_hh is None else w.bias_ih + w.bias_hh
+        a = layer_norm(torch.addmm(from_input, state[0], w.hh.T), w.extra["gamma"], bias, self.eps)
+        return (NONLINEARITIES[self.nonlinearity](a),)
 
 
 class LayerNormLSTM(RecurrentLayer):
