@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 import yaml
 
 from autograde import exercises
+from solutions.experiments.fingerprints import sources
 from solutions.experiments.registry import experiments
 from solutions.experiments.results import FOLDER, is_fresh
+from tests.benchmarks.layers import MODULES
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = ROOT / "chapters"
@@ -24,7 +27,8 @@ def contents() -> list[str]:
 
 
 PAGES = [path.removeprefix("chapters/") for path in contents()]
-NAMES = [name for name in PAGES if name not in ("intro", "notation", "bibliography")]
+ASIDE = ("intro", "notation", "conventions", "bibliography")
+NAMES = [name for name in PAGES if name not in ASIDE]
 
 
 def text_of(name: str) -> str:
@@ -110,6 +114,14 @@ def test_a_result_was_made_by_the_code_as_it_stands(experiment) -> None:
 
 
 def test_every_result_belongs_to_an_experiment_that_a_page_prints() -> None:
-    assert {path.stem for path in FOLDER.glob("*.json")} == set(experiments())
+    assert {path.stem for path in FOLDER.glob("*.json")} == {*experiments(), "layer_speed"}
     pages = "\n".join(map(text_of, NAMES))
     assert all(f'load("{name}")' in pages for name in experiments())
+
+
+def test_the_speeds_were_measured_on_the_layers_as_they_stand() -> None:
+    kept = json.loads((FOLDER / "layer_speed.json").read_text())
+    behind: dict[str, str] = {}
+    for module in MODULES:
+        behind |= sources(module)
+    assert kept["sources"] == behind, "measure again: make bench"
