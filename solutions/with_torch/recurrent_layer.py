@@ -221,7 +221,7 @@ class RecurrentLayer(Equations, nn.Module):
 
 
 class RecurrentCell(Equations, nn.Module):
-    """The common part of ``LSTMCell`` and ``GRUCell``: the constructor and ``forward`` of ``torch.nn.RNNCell``.
+    """The common part of ``RNNCell``, ``LSTMCell``, ``GRUCell``: constructor and ``forward`` of ``torch.nn.RNNCell``.
 
     Raises:
         ValueError: a size below 1, or an input or state that does not fit.

@@ -9,14 +9,24 @@ the documentation of ``torch.nn.RNN`` gives. The backward pass is autograd's.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from solutions.with_torch.recurrent_layer import RecurrentLayer, State, Weights
+from solutions.with_torch.recurrent_layer import Equations, RecurrentCell, RecurrentLayer, State, Weights
 
 NONLINEARITIES = {"tanh": torch.tanh, "relu": torch.relu}
 
 
-class RNN(RecurrentLayer):
+class RNNEquations(Equations):
+    """What :class:`RNN` and :class:`RNNCell` share: one gate, one state, one step."""
+
+    nonlinearity: str
+
+    def step(self, from_input: Tensor, state: State, w: Weights) -> State:
+        a = from_input + state[0] @ w.hh.T
+        return (NONLINEARITIES[self.nonlinearity](a if w.bias_hh is None else a + w.bias_hh),)
+
+
+class RNN(RNNEquations, RecurrentLayer):
     """A recurrent layer: constructor, ``state_dict``, ``forward`` and outputs of ``torch.nn.RNN``.
 
     ``forward`` takes ``lengths`` besides: see :class:`RecurrentLayer`.
@@ -42,17 +52,12 @@ class RNN(RecurrentLayer):
         device=None,
         dtype=None,
     ) -> None:
-        if nonlinearity not in NONLINEARITIES:
-            raise ValueError(f"nonlinearity: got {nonlinearity!r}; expected 'tanh' or 'relu'")
+        check_nonlinearity(nonlinearity)
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype)
         self.nonlinearity = nonlinearity
 
-    def step(self, from_input: Tensor, state: State, w: Weights) -> State:
-        a = from_input + state[0] @ w.hh.T
-        return (NONLINEARITIES[self.nonlinearity](a if w.bias_hh is None else a + w.bias_hh),)
 
-
-class RNNCell(nn.Module):
+class RNNCell(RNNEquations, RecurrentCell):
     """One step of a recurrent layer, as ``torch.nn.RNNCell``: ``h' = f(x W_ihᵀ + b_ih + h W_hhᵀ + b_hh)``.
 
     Raises:
@@ -62,32 +67,15 @@ class RNNCell(nn.Module):
     (2, 4)
     """
 
-    weight_ih: Tensor
-    weight_hh: Tensor
-    bias_ih: Tensor | None
-    bias_hh: Tensor | None
-
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device=None, dtype=None
     ) -> None:
-        super().__init__()
-        layer = RNN(input_size, hidden_size, 1, nonlinearity, bias, device=device, dtype=dtype)
-        self.input_size, self.hidden_size, self.bias, self.nonlinearity = input_size, hidden_size, bias, nonlinearity
-        for name, parameter in layer.named_parameters():
-            self.register_parameter(name.removesuffix("_l0"), nn.Parameter(parameter.detach()))
-        if not bias:
-            self.register_parameter("bias_ih", None)
-            self.register_parameter("bias_hh", None)
+        check_nonlinearity(nonlinearity)
+        super().__init__(input_size, hidden_size, bias, device, dtype)
+        self.nonlinearity = nonlinearity
 
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        """``input (N, D)`` or ``(D,)`` and ``hx (N, H)`` or ``(H,)`` or None give the new state, shaped as ``hx``."""
-        if input.dim() not in (1, 2) or input.shape[-1] != self.input_size:
-            raise ValueError(f"input: got shape {tuple(input.shape)}; expected (…, {self.input_size}) with 1 or 2 axes")
-        shape = (*input.shape[:-1], self.hidden_size)
-        hx = input.new_zeros(shape) if hx is None else hx
-        if tuple(hx.shape) != shape:
-            raise ValueError(f"hx: got shape {tuple(hx.shape)}; expected {shape}")
-        a = input @ self.weight_ih.T + hx @ self.weight_hh.T
-        if self.bias_ih is not None and self.bias_hh is not None:
-            a = a + self.bias_ih + self.bias_hh
-        return NONLINEARITIES[self.nonlinearity](a)
+
+def check_nonlinearity(nonlinearity: str) -> None:
+    """Raise ``ValueError`` unless the name is one that ``torch.nn.RNN`` knows."""
+    if nonlinearity not in NONLINEARITIES:
+        raise ValueError(f"nonlinearity: got {nonlinearity!r}; expected 'tanh' or 'relu'")
