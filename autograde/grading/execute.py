@@ -149,6 +149,7 @@ class Session:
             if head is None:
                 return None, b""
             length, size = HEADER.unpack(head)
+            # A cell's output is cut inside at so many characters, each at most six bytes of JSON: more is no output.
             if length > 8 * self.limits.output_kb * 1024 or size > self.limits.reply_mb * 2**20:
                 self.kill(f"it sent a message of {length + size} bytes, more than is allowed")
                 raise Dead(self.death)

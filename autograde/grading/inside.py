@@ -207,8 +207,8 @@ class Notebook:
         try:
             result = self.shell.run_cell(source, store_history=True)
             fault = result.error_before_exec or result.error_in_exec
-        except BaseException as error:  # a student's SystemExit, an interrupt, or a shell that they broke
-            fault = error
+        except BaseException as raised:  # a student's SystemExit, an interrupt, or a shell that they broke
+            fault = raised
         if fault is not None and not any(item["output_type"] == "error" for item in self.outputs.items):
             name, words = type(fault).__name__, words_of(fault)
             self.outputs.error(name, words, [f"{name}: {words}"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -90,7 +91,7 @@ def forbidden_names(source: str, forbidden: tuple[str, ...]) -> list[str]:
     """The forbidden names that a source uses, through whatever alias it imports them by."""
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     aliases = {"nn": "torch.nn", "F": "torch.nn.functional"}
     used = []
@@ -99,11 +100,22 @@ def forbidden_names(source: str, forbidden: tuple[str, ...]) -> list[str]:
             aliases |= {alias.asname: alias.name for alias in node.names if alias.asname}
         elif isinstance(node, ast.ImportFrom):
             aliases |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Attribute, ast.Name)):
-            head, *rest = _dotted(node)
-            used.append(".".join([aliases.get(head, head), *rest]))
+    for node in _outermost(tree):
+        head, *rest = _dotted(node)
+        used.append(".".join([aliases.get(head, head), *rest]))
     return sorted({name for name in forbidden for got in used if got == name or got.startswith(name + ".")})
+
+
+def _outermost(tree: ast.AST) -> Iterator[ast.expr]:
+    """Every name and chain of attributes once, whole: not also each of its beginnings."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.Attribute, ast.Name)):
+            yield node
+            while isinstance(node, ast.Attribute):
+                node = node.value
+        waiting += ast.iter_child_nodes(node)
 
 
 def _dotted(node: ast.expr) -> list[str]:

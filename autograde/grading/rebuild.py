@@ -69,7 +69,12 @@ def rebuild(release: NotebookNode, submitted: bytes | None) -> Rebuilt:
     cells, fault = read_cells(submitted)
     if fault:
         return Rebuilt(blank, [], fault)
-    return _merged(blank, cells)
+    rebuilt = _merged(blank, [cell for cell in cells if len(cell.source) <= MAX_SOURCE])
+    for cell in cells:
+        if len(cell.source) > MAX_SOURCE:
+            note = f"cell {cell.position + 1} has more than {MAX_SOURCE:,} characters and was not read"
+            rebuilt.decisions.append({"cell": cell.grade_id, "how": "left out", "note": note})
+    return rebuilt
 
 
 def read_cells(data: bytes) -> tuple[list[Found], str | None]:
@@ -142,8 +147,9 @@ def _found(position: int, cell: Any) -> Found | None:
     source = cell.get("source", cell.get("input", ""))
     if isinstance(source, list):
         source = "".join(line for line in source if isinstance(line, str))
-    if not isinstance(source, str) or len(source) > MAX_SOURCE:
+    if not isinstance(source, str):
         return None
+    source = source[: MAX_SOURCE + 1]
     source = printable(source.replace("\r\n", "\n").replace("\r", "\n"))
     marks = _dict(_dict(cell.get("metadata")).get("nbgrader"))
     return Found(

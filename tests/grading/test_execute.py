@@ -184,12 +184,14 @@ def test_input_has_nobody_to_ask() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    result, _ = execute("hoard = [bytearray(2**27) for _ in range(64)]")
+    limits = Limits(cell_s=20, notebook_s=60, memory_mb=512)
+    result, _ = execute("hoard = [bytearray(2**27) for _ in range(64)]", limits=limits)
     assert result.reason == "dead" or "MemoryError" in str(result.outputs[0])
 
 
 def test_a_fork_bomb_is_stopped() -> None:
-    result, _ = execute("import os, time\nfor _ in range(200):\n    if os.fork() == 0: time.sleep(60); os._exit(0)")
+    bomb = "import os, time\nfor _ in range(200):\n    if os.fork() == 0: time.sleep(60); os._exit(0)"
+    result, _ = execute(bomb, limits=Limits(cell_s=20, notebook_s=60, processes=20))
     assert result.reason == "dead" and "processes" in result.detail
 
 

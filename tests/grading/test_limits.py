@@ -18,6 +18,7 @@ from nbformat.v4 import new_code_cell
 
 from autograde.grading import attempts
 from autograde.grading.course import Course
+from autograde.grading.judge import forbidden_names
 from autograde.grading.rebuild import MAX_BRACKETS, MAX_BYTES, MAX_READ, grade_id, printable, rebuild, without_bulk
 from autograde.grading.record import record
 from autograde.grading.sandbox import Limits
@@ -368,3 +369,34 @@ def test_half_a_character_from_end_to_end_gives_verdicts_that_can_be_written(tmp
     for name, (_, words) in RETURNED.items():
         assert words in graded.verdicts[name]["message"], name
     assert (graded.record["ended"], graded.verdicts["RNNLayer"]["passed"]) == ("ok", True)
+
+
+def test_source_that_cannot_be_parsed_uses_no_forbidden_name() -> None:
+    for source in ("-" * 100_000 + "1", "(" * 100_000, "\0", "def"):
+        assert forbidden_names(source, ("torch.nn.RNN",)) == []
+
+
+def test_a_long_chain_of_attributes_is_read_once() -> None:
+    source = "x = a" + ".b" * 2_000 + "\ny = nn.RNN(a).weight\nz = f(nn.LSTM).c"
+    begun = time.perf_counter()
+    assert forbidden_names(source, ("torch.nn.RNN", "torch.nn.LSTM")) == ["torch.nn.LSTM", "torch.nn.RNN"]
+    assert time.perf_counter() - begun < 5  # it took time in proportion to the square
+
+
+def test_a_cell_that_is_too_long_to_read_is_said_to_be(tmp_path) -> None:
+    release = small_release()
+    tree = json.loads(nbformat.writes(release))
+    tree["cells"][2]["source"] = "x = 1\n" * 60_000
+    rebuilt = rebuild(release, json.dumps(tree).encode())
+    assert any("more than 200,000 characters" in decision["note"] for decision in rebuilt.decisions)
+
+
+def test_a_file_of_any_size_is_read_no_further_than_the_bound(tmp_path) -> None:
+    course = Course(tmp_path)
+    folder = course.folder("submitted", "ada", "recurrent_neurons")
+    folder.mkdir(parents=True)
+    with (folder / "recurrent_neurons.ipynb").open("wb") as file:
+        file.truncate(40 * 2**30)  # sparse: it takes no room on the disk
+    content, _ = course.submission("ada", "recurrent_neurons")
+    assert content is not None and len(content) == MAX_BYTES + 1
+    assert "at most 256 are read" in (rebuild(small_release(), content).fault or "")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import copy
 import json
 
-import nbformat
 from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_code_cell
 
-from tests.grading.battery import FULL, changed, is_check, marks
+from tests.grading.battery import FULL, Fault, Material, changed, is_check, marks, written
 
 STUB = "def neuron_step(x_t, y_prev, w_x, w_y, b):\n    raise NotImplementedError()"
 
@@ -111,10 +110,10 @@ def a_thousand_cells(notebook: NotebookNode) -> None:
     notebook.cells[2:2] = [new_code_cell(f"a{k} = {k}") for k in range(1000)]
 
 
-def cells_of_another_kind(notebook: NotebookNode) -> NotebookNode:
-    tree = json.loads(nbformat.writes(notebook))
+def cells_of_another_kind(m: Material) -> bytes:
+    tree = json.loads(written(m.right))
     tree["cells"] += [None, 3, "text", {"cell_type": "code"}, {"cell_type": "quantum", "source": {"a": 1}}]
-    return nbformat.from_dict(tree)
+    return json.dumps(tree).encode()
 
 
 def merged_into_one(notebook: NotebookNode) -> None:
@@ -143,6 +142,6 @@ FAULTS = [
     changed("marks-renamed", renamed_marks),
     changed("marks-of-another-kind", marks_of_another_kind),
     changed("a-thousand-cells", a_thousand_cells),
-    changed("cells-of-another-kind", cells_of_another_kind),
+    Fault("cells-of-another-kind", cells_of_another_kind, FULL),
     changed("merged-into-one", merged_into_one, FULL),
 ]
