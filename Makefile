@@ -55,7 +55,7 @@ report: $(READY)
 	$(BIN)/autograde report
 
 test: lint sandbox
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 lint: $(READY)
 	$(BIN)/ruff check .

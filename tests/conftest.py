@@ -22,10 +22,17 @@ settings.load_profile("project")
 DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers, a file's tests stay together, but for those that name a group of their own."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     """A generator that is the same for the same test, whatever ran before it."""
-    return np.random.default_rng(abs(hash_of(request.node.nodeid)))
+    return np.random.default_rng(abs(hash_of(request.node.nodeid.split("@")[0])))
 
 
 @pytest.fixture(params=DEVICES)

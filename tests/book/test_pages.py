@@ -27,7 +27,7 @@ def contents() -> list[str]:
 
 
 PAGES = [path.removeprefix("chapters/") for path in contents()]
-ASIDE = ("intro", "notation", "conventions", "bibliography")
+ASIDE = ("intro", "studying", "notation", "teaching", "conventions", "bibliography")
 NAMES = [name for name in PAGES if name not in ASIDE]
 
 

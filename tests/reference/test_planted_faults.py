@@ -27,7 +27,7 @@ def test_a_fault_changes_the_source_in_one_place(fault: Fault) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in MODULES])
 def test_every_planted_fault_is_caught(module: str) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "tests.reference.planting", module],
