@@ -231,9 +231,20 @@ def answer(notebook: Notebook, kit, message: bytes, limit: int) -> bytes:
     asked = kit.plain.decode(message)
     target = notebook.shell.user_ns.get(asked["exercise"], kit.calling.MISSING)
     notebook.outputs = Outputs(notebook.limit)
-    outcomes = [kit.calling.outcome(asked["kind"], target, call, asked["outputs"]) for call in asked["calls"]]
+    outcomes, left = [], limit
+    for call in asked["calls"]:
+        outcomes.append(kit.calling.outcome(asked["kind"], target, call, asked["outputs"]))
+        left -= size_of(outcomes[-1].get("outputs"))
+        if left < 0:  # before it is copied, and before the next one is asked for
+            return b""
     reply = kit.plain.encode(outcomes)
     return reply if len(reply) <= limit else b""
+
+
+def size_of(outputs: object) -> int:
+    """The bytes of the arrays and tensors among outputs, as they say themselves."""
+    sizes = [getattr(value, "nbytes", 0) for value in outputs.values()] if isinstance(outputs, dict) else []
+    return sum(size for size in sizes if type(size) is int)
 
 
 def confine(memory_mb: int, cpu_s: int, file_mb: int, open_files: int, processes: int) -> None:

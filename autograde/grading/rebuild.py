@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import nbformat
@@ -69,7 +69,9 @@ def rebuild(release: NotebookNode, submitted: bytes | None) -> Rebuilt:
     cells, fault = read_cells(submitted)
     if fault:
         return Rebuilt(blank, [], fault)
-    rebuilt = _merged(blank, [cell for cell in cells if len(cell.source) <= MAX_SOURCE])
+    known = {grade_id(cell) for cell in release.cells}
+    read = [cell if cell.grade_id in known else replace(cell, grade_id="") for cell in cells]
+    rebuilt = _merged(blank, [cell for cell in read if len(cell.source) <= MAX_SOURCE])
     for cell in cells:
         if len(cell.source) > MAX_SOURCE:
             note = f"cell {cell.position + 1} has more than {MAX_SOURCE:,} characters and was not read"
@@ -89,7 +91,7 @@ def read_cells(data: bytes) -> tuple[list[Found], str | None]:
         if fault:
             return [], fault
         if not slim.strip():
-            return [], "the file is empty"
+            return [], "no notebook was handed in, or an empty file"
         tree = json.loads(slim.decode("utf-8-sig"))
     except UnicodeDecodeError:
         return [], "the file is not text"
@@ -197,6 +199,8 @@ def _merged(release: NotebookNode, cells: list[Found]) -> Rebuilt:
             found, how, note = _match(cell, release, cells, taken, likeness)
             if found is not None:
                 taken[found.position] = index
+            if found is None and is_solution(cell) and any(_defined(cell.source) & other.defines for other in cells):
+                cell.source, note = "", "it was missing; what it asks for is defined in another cell"
             if is_solution(cell) or how != "grade_id" or note:
                 decisions.append({"cell": grade_id(cell), "how": how, "note": note})
             if found is not None and is_solution(cell):

@@ -39,13 +39,13 @@ FAULTS = [
     answered("infinite-loop", body("while True:", "    pass"), LOST, "timeout"),
     answered(
         "loop-that-ignores-interrupts",
-        body("while True:", "    try:", "        while True: pass", "    except BaseException: pass"),
+        body("import signal", "signal.signal(signal.SIGINT, signal.SIG_IGN)", "while True:", "    pass"),
         0,
         "timeout",
     ),
     answered("memory-bomb", body("return np.ones(10**11)"), LOST, "raised"),
     answered(
-        "slow-memory-bomb", body("hoard = []", "while True:", "    hoard.append(bytearray(2**26))"), LOST, "raised"
+        "slow-memory-bomb", body("hoard = []", "while True:", "    hoard.append(np.zeros(2**23))"), LOST, "raised"
     ),
     answered("fork-bomb", body("import os", "while True:", "    os.fork()"), 0, "dead"),
     answered(

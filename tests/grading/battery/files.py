@@ -76,7 +76,7 @@ def notes(folder: Path) -> None:
 
 FAULTS = [
     Fault("invalid-json", lambda m: b"{'cells': []}", 0, "unreadable"),
-    Fault("empty-file", lambda m: b"", 0, "unreadable"),
+    Fault("empty-file", lambda m: b"", 0, "no_submission"),
     Fault("truncated", lambda m: right(m)[:-3000], 0, "unreadable"),
     Fault("renamed", right, FULL, file_name="homework (1).ipynb"),
     Fault("no-notebook", lambda m: None, 0, "no_submission", files=notes),

@@ -113,7 +113,7 @@ def neuron_step(*args):
     for place in ("/proc/1/environ", "/proc/1/root/etc/shadow", "/proc/1/cmdline", "/etc/shadow"):
         try: found.append(open(place, "rb").read())
         except OSError: pass
-    found += [p.read_bytes() for p in pathlib.Path("/").glob("**/secret") if p.is_file()]
+    found += [p.read_bytes() for depth in ("*", "*/*", "*/*/*") for p in pathlib.Path("/").glob(f"{depth}/secret") if p.is_file()]
     raise RuntimeError(repr([f[:60] for f in found if b"HOME=/root" in f or b"root:" in f] + [k for k in os.environ if "SECRET" in k]))
 """
 WRITES_OUTSIDE = """
@@ -169,11 +169,11 @@ FAULTS = [
     unearned("patched-numpy", PATCHED_NUMPY, "values"),
     unearned("patched-torch", PATCHED_TORCH, "weights", "RNNLayer"),
     prepared("patched-builtins", PATCHED_BUILTINS, "dead"),
-    prepared("patched-kit", PATCHED_KIT, "bad_reply"),
-    prepared("code-transformers", TRANSFORMER, "values"),
+    prepared("patched-kit", PATCHED_KIT),
+    prepared("code-transformers", TRANSFORMER, "none"),
     prepared("forged-frame", FORGED_FRAME),
     prepared("guessed-nonces", GUESSED_NONCES, "dead"),
-    prepared("replayed-reply", REPLAYED, "timeout"),
+    prepared("replayed-reply", REPLAYED, "dead"),
     prepared("patched-shell", PATCHED_SHELL, "missing"),
     unearned("searches-memory", SEARCHES_MEMORY, "values"),
     unearned("imports-the-reference", "from solutions.with_numpy.recurrent_neurons import neuron_step", "missing"),
