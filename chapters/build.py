@@ -41,7 +41,8 @@ def build() -> int:
     started, now = time.perf_counter(), fingerprint()
     if not STAMP.is_file() or STAMP.read_text() != now:
         shutil.rmtree(BUILT, ignore_errors=True)
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(ROOT), "--warningiserror", "--keep-going"]
+    program = str(Path(sys.executable).with_name("jupyter-book"))
+    command = [program, "build", str(ROOT), "--warningiserror", "--keep-going"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
     if status:
