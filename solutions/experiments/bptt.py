@@ -3,7 +3,7 @@ when it is cut short.
 
 Every network here is a recurrent layer with a linear readout at each step, trained in NumPy by gradient descent on the
 mean squared error. The backward passes that are compared, right, truncated and faulty, are functions of the same form:
-``backward(dh, cache) -> RNNGradients``.
+``backward(dh, cache, b) -> RNNGradients`` for a layer that starts from zero.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from solutions.experiments.data import TRAINING_DAYS, VALIDATION_DAYS, temperatures
 from solutions.experiments.registry import Progress, experiment
@@ -33,7 +34,7 @@ UPDATES = 440
 STEPS = 32  # a training sequence of the echo
 
 Parameters = dict[str, np.ndarray]
-Backward = Callable[[np.ndarray, RNNCache], RNNGradients]
+Backward = Callable[[np.ndarray, RNNCache, np.ndarray], RNNGradients]
 Batch = tuple[np.ndarray, np.ndarray]
 
 
@@ -50,21 +51,26 @@ def draw(hidden_size: int, rng: np.random.Generator) -> Parameters:
 
 def outputs(parameters: Parameters, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, RNNCache]:
     """``(ŷ (N, T), h (N, T, H), cache)`` for ``x (N, T, 1)``."""
-    h, _, cache = rnn_forward(x, None, *(parameters[name] for name in ("W_x", "W_h", "b")))
+    h, _, cache = rnn_forward(x, None, parameters["W_x"], parameters["W_h"], parameters["b"])
     return h @ parameters["W_y"] + parameters["b_y"], h, cache
 
 
-def whole(dh: np.ndarray, cache: RNNCache) -> RNNGradients:
+def whole(dh: np.ndarray, cache: RNNCache, b: np.ndarray) -> RNNGradients:
     return rnn_backward(dh, None, cache)
 
 
 def truncated(chunk: int) -> Backward:
     """The backward pass that stops at every cut, one cut each ``chunk`` steps."""
 
-    def backward(dh: np.ndarray, cache: RNNCache) -> RNNGradients:
-        return truncated_bptt(cache.x, None, cache.W_x, cache.W_h, cache.b, dh, chunk)[2]
+    def backward(dh: np.ndarray, cache: RNNCache, b: np.ndarray) -> RNNGradients:
+        return truncated_bptt(cache.x, None, cache.W_x, cache.W_h, b, dh, chunk)[2]
 
     return backward
+
+
+def nothing(dh: np.ndarray, cache: RNNCache, b: np.ndarray) -> RNNGradients:
+    """No gradient at all: the layer stays as it is, and only the readout learns."""
+    return RNNGradients(*(np.zeros_like(value) for value in (cache.x, cache.states[0], cache.W_x, cache.W_h, b)))
 
 
 def loss_and_gradients(
@@ -76,7 +82,7 @@ def loss_and_gradients(
     error = (y_hat - target)[:, first:]
     dy = np.zeros_like(y_hat)
     dy[:, first:] = 2 * error / error.size
-    layer = backward(dy[..., None] * parameters["W_y"], cache)
+    layer = backward(dy[..., None] * parameters["W_y"], cache, parameters["b"])
     gradients = {name: getattr(layer, f"d{name}") for name in ("W_x", "W_h", "b")}
     return float(np.mean(error**2)), gradients | {"W_y": np.tensordot(dy, h, 2), "b_y": dy.sum()}
 
@@ -151,7 +157,9 @@ def forecast_errors(parameters: Parameters) -> dict[str, float]:
 )
 def compare_exactly(seeds: Sequence[int], progress: Progress) -> dict:
     found: dict = {name: [] for name in ("autograd", "unshared", "differences", "training", "one_copy")}
-    found |= {name: [] for name in ("unused_direct", "unused_total", "used_total", "after_total")}
+    found |= {"steps": OUTPUT_STEPS, "direct": {}, "total": {}, "share_of_unused": []}
+    for used in USED_OUTPUTS:
+        found["direct"][used], found["total"][used] = [], []
     for seed in seeds:
         rng = np.random.default_rng(seed)
         N, T, D, H = 3, 12, 2, 4
@@ -169,15 +177,12 @@ def compare_exactly(seeds: Sequence[int], progress: Progress) -> dict:
         found["differences"].append(gradient_error(ours.dW_h, numeric))
         found["training"].append(train_twice(seed))
 
-        x, dh = rng.normal(size=(N, 5, D)), rng.normal(size=(N, 5, H))
-        _, _, cache = rnn_forward(x, h0, W_x, W_h, b)
-        late, early = dh.copy(), dh.copy()
-        late[:, :2], early[:, 3:] = 0, 0
-        by_step = np.linalg.norm(totals(late, cache), axis=(0, 2))
-        found["unused_direct"].append(float(np.abs(late[:, :2]).max()))
-        found["unused_total"].append(by_step[:2].tolist())
-        found["used_total"].append(by_step[2:].tolist())
-        found["after_total"].append(float(np.abs(totals(early, cache)[:, 3:]).max()))
+        for used, outputs_used in USED_OUTPUTS.items():
+            direct, total, share = through_outputs(outputs_used, seed)
+            found["direct"][used].append(direct)
+            found["total"][used].append(total)
+            if used == "3 to 5":
+                found["share_of_unused"].append(share)
         progress(f"seed {seed}: from autograd {found['autograd'][-1]:.1e}, training {found['training'][-1]:.1e}")
     return found | prices_of_a_gradient()
 
@@ -189,18 +194,57 @@ def unrolled_gradients(x, h0, W_x, W_h, b, dh) -> tuple[dict, dict]:
         ``(shared, copies)``; each of the copies' gradients has the steps as its first axis.
     """
     T = x.shape[1]
-    x, h_t, dh = (torch.tensor(value) for value in (x, h0, dh))
-    shared = {"dW_x": W_x, "dW_h": W_h, "db": b}
-    shared = {name: torch.tensor(value, requires_grad=True) for name, value in shared.items()}
-    one, own = h_t, h_t
+    x, one, dh = (torch.tensor(value) for value in (x, h0, dh))
+    own = one
+    given = {"dW_x": W_x, "dW_h": W_h, "db": b}
+    shared = {name: torch.tensor(value, requires_grad=True) for name, value in given.items()}
     copies = {name: value.detach().repeat(T, *[1] * value.ndim).requires_grad_() for name, value in shared.items()}
     loss = torch.zeros((), dtype=x.dtype)
     for t in range(T):
         one = torch.tanh(x[:, t] @ shared["dW_x"] + one @ shared["dW_h"] + shared["db"])
         own = torch.tanh(x[:, t] @ copies["dW_x"][t] + own @ copies["dW_h"][t] + copies["db"][t])
         loss = loss + ((one + own) * dh[:, t]).sum()
-    loss.backward()
-    return tuple({name: value.grad.numpy() for name, value in group.items()} for group in (shared, copies))  # type: ignore[return-value]
+    return gradients_of(loss, shared), gradients_of(loss, copies)
+
+
+def gradients_of(loss: Tensor, of: dict[str, Tensor]) -> dict[str, np.ndarray]:
+    found = torch.autograd.grad(loss, list(of.values()), retain_graph=True)
+    return {name: gradient.numpy() for name, gradient in zip(of, found, strict=True)}
+
+
+OUTPUT_STEPS = 5
+USED_OUTPUTS = {str(t + 1): (t,) for t in range(OUTPUT_STEPS)} | {"3 to 5": (2, 3, 4)}
+
+
+def through_outputs(used: Sequence[int], seed: int) -> tuple[list[float], list[float], float]:
+    """By autograd, for a cost that uses some outputs: what reaches each step's output, and what reaches its state.
+
+    Each output is a copy of the state that the cost alone reads; the next step reads the state itself.
+
+    Returns:
+        For each step the norm of the derivative by the output (the direct one) and by the state (the total one); and
+        the share of ``dW_x`` that comes from the steps whose outputs are not used, as a ratio of norms.
+    """
+    rng = np.random.default_rng(seed)
+    N, D, H = 8, 2, 4
+    x = torch.tensor(rng.normal(size=(N, OUTPUT_STEPS, D)))
+    W_x, W_h = torch.tensor(rng.normal(size=(D, H)), requires_grad=True), torch.tensor(rng.normal(size=(H, H)) / 2)
+    W_y, target = torch.tensor(rng.normal(size=H)), torch.tensor(rng.normal(size=(N, OUTPUT_STEPS)))
+    h_t, states, read = x.new_zeros(N, H), [], []
+    for t in range(OUTPUT_STEPS):
+        h_t = torch.tanh(x[:, t] @ W_x + h_t @ W_h)
+        states.append(h_t)
+        read.append(h_t.clone())
+    cost = torch.stack([(read[t] @ W_y - target[:, t]).square().mean() for t in used]).mean()
+    *reached, dW_x = torch.autograd.grad(cost, [*read, *states, W_x], allow_unused=True)
+    norms = [0.0 if gradient is None else float(gradient.norm()) for gradient in reached]
+    terms = [
+        x[:, t].T @ (gradient * (1 - states[t].detach().square()))
+        for t, gradient in enumerate(reached[OUTPUT_STEPS:])
+        if gradient is not None and t not in used
+    ]
+    share = float(torch.stack([torch.zeros_like(dW_x), *terms]).sum(0).norm() / dW_x.norm())
+    return norms[:OUTPUT_STEPS], norms[OUTPUT_STEPS:], share
 
 
 def totals(dh: np.ndarray, cache: RNNCache) -> np.ndarray:
@@ -228,11 +272,11 @@ def train_twice(seed: int, updates: int = 100, lr: float = 0.1) -> float:
         for t in range(x.shape[1]):
             h_t = torch.tanh(x[:, t] @ tensors["W_x"] + h_t @ tensors["W_h"] + tensors["b"])
             errors.append(h_t @ tensors["W_y"] + tensors["b_y"] - y[:, t])
-        torch.stack(errors).square().mean().backward()
+        loss = torch.stack(errors).square().mean()
+        steps = torch.autograd.grad(loss, list(tensors.values()))
         with torch.no_grad():
-            for tensor in tensors.values():
-                tensor -= lr * tensor.grad
-                tensor.grad = None
+            for tensor, step in zip(tensors.values(), steps, strict=True):
+                tensor -= lr * step
     return max(float(np.abs(parameters[name] - tensors[name].detach().numpy()).max()) for name in parameters)
 
 
@@ -243,7 +287,10 @@ def prices_of_a_gradient(hidden_size: int = 16, repeats: int = 30) -> dict:
     _, h, cache = outputs(parameters, x)
     seconds: dict[str, list[float]] = {"forward": [], "backward": []}
     for _ in range(repeats):
-        for name, run in (("forward", lambda: outputs(parameters, x)), ("backward", lambda: whole(h, cache))):
+        for name, run in (
+            ("forward", lambda: outputs(parameters, x)),
+            ("backward", lambda: rnn_backward(h, None, cache)),
+        ):
             started = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - started)
@@ -297,7 +344,9 @@ def cut_short(seeds: Sequence[int], progress: Progress) -> dict:
         "bias": {str(lag): {str(chunk): [] for chunk in CHUNKS} for lag in LAGS},
         "noise": {str(lag): [] for lag in LAGS},
         "echo": {str(lag): {str(chunk): [] for chunk in CHUNKS} for lag in LAGS},
+        "held": {str(lag): {str(chunk): [] for chunk in CHUNKS} for lag in LAGS},
         "frozen": {str(lag): [] for lag in LAGS},
+        "readout_only": {str(lag): [] for lag in LAGS},
         "weather": {},
     }
     for lag in LAGS:
@@ -305,11 +354,16 @@ def cut_short(seeds: Sequence[int], progress: Progress) -> dict:
             bias, noise, frozen = bias_at_the_start(lag, seed)
             found["noise"][str(lag)].append(noise)
             found["frozen"][str(lag)].append(frozen)
+            found["readout_only"][str(lag)].append(learn_echo(lag, seed, nothing)[0])
             for chunk in CHUNKS:
                 found["bias"][str(lag)][str(chunk)].append(bias[chunk])
-                found["echo"][str(lag)][str(chunk)].append(echo_error(lag, seed, truncated(chunk)))
-        means = {chunk: round(float(np.mean(found["echo"][str(lag)][str(chunk)])), 4) for chunk in CHUNKS}
-        progress(f"lag {lag}: untrained layer {np.mean(found['frozen'][str(lag)]):.3f}; by chunk {means}")
+                error, parameters = learn_echo(lag, seed, truncated(chunk))
+                found["echo"][str(lag)][str(chunk)].append(error)
+                held = fit_readout(parameters, lag, next(echoes(lag, np.random.default_rng(1000 + seed), 1000)))
+                found["held"][str(lag)][str(chunk)].append(held)
+        for name in ("echo", "held"):
+            means = {chunk: round(float(np.mean(found[name][str(lag)][str(chunk)])), 4) for chunk in CHUNKS}
+            progress(f"lag {lag}, {name}: as drawn {np.mean(found['frozen'][str(lag)]):.3f}; by chunk {means}")
     x, y = stretches(temperatures().standard[:TRAINING_DAYS])
     for chunk in (1, 2, 5, 10, DAYS):
         errors = []
@@ -333,20 +387,23 @@ def echo_layer(rng: np.random.Generator, hidden_size: int = 16) -> Parameters:
     }
 
 
-def echo_error(lag: int, seed: int, backward: Backward, updates: int = 600) -> float:
-    """The mean squared error over the last fifty updates; always to answer 0 would have an error of 1."""
+def learn_echo(lag: int, seed: int, backward: Backward, updates: int = 600) -> tuple[float, Parameters]:
+    """The mean squared error over the last fifty updates (always to say 0 has an error of 1), and the network."""
     rng = np.random.default_rng(seed)
-    losses = train(
-        echo_layer(rng),
-        echoes(lag, rng),
-        updates,
-        lr=0.4,
-        momentum=0.9,
-        largest=2.0,
-        first=lag,
-        backward=backward,
-    )
-    return float(np.mean(losses[-50:]))
+    parameters = echo_layer(rng)
+    cost = {"first": lag, "backward": backward}
+    losses = train(parameters, echoes(lag, rng), updates, lr=0.1, momentum=0.9, largest=2.0, **cost)
+    return float(np.mean(losses[-50:])), parameters
+
+
+def fit_readout(parameters: Parameters, lag: int, batch: Batch) -> float:
+    """Give the layer the best readout for these sequences, by least squares; returns its mean squared error."""
+    x, y = batch
+    _, h, _ = outputs(parameters, x)
+    states, wanted = h[:, lag:].reshape(-1, h.shape[2]), y[:, lag:].ravel()
+    weights = np.linalg.lstsq(np.column_stack([states, np.ones(len(states))]), wanted, rcond=None)[0]
+    parameters["W_y"], parameters["b_y"] = weights[:-1], weights[-1]
+    return float(np.mean((states @ weights[:-1] + weights[-1] - wanted) ** 2))
 
 
 def bias_at_the_start(lag: int, seed: int, rows: int = 2000) -> tuple[dict[int, float], float, float]:
@@ -355,26 +412,22 @@ def bias_at_the_start(lag: int, seed: int, rows: int = 2000) -> tuple[dict[int, 
     The readout is the best one for the layer as drawn, by least squares.
 
     Returns:
-        For each chunk ``‖truncated − whole‖ / ‖whole‖``; the same between two halves of the sequences, which tells how
-        much of it is chance; and the error of the layer as drawn, with that readout.
+        For each chunk ``‖truncated − whole‖ / ‖whole‖``; the same for the whole gradient of half of the sequences,
+        which tells how much of it is chance; and the error of the layer as drawn, with that readout.
     """
     rng = np.random.default_rng(seed)
     parameters = echo_layer(rng)
     x, y = next(echoes(lag, rng, rows))
-    _, h, _ = outputs(parameters, x)
-    states, wanted = h[:, lag:].reshape(-1, h.shape[2]), y[:, lag:].ravel()
-    parameters["W_y"] = np.linalg.lstsq(states, wanted, rcond=None)[0]
+    error = fit_readout(parameters, lag, (x, y))
 
     def gradient(part: slice, backward: Backward = whole) -> np.ndarray:
         return loss_and_gradients(parameters, (x[part], y[part]), lag, backward)[1]["W_h"]
 
     full = gradient(slice(None))
     size = np.linalg.norm(full)
-    bias = {
-        chunk: float(np.linalg.norm(gradient(slice(None), truncated(chunk)) - full) / size) for chunk in CHUNKS
-    }
+    bias = {chunk: float(np.linalg.norm(gradient(slice(None), truncated(chunk)) - full) / size) for chunk in CHUNKS}
     halves = np.linalg.norm(gradient(slice(rows // 2)) - gradient(slice(rows // 2, None))) / 2
-    return bias, float(halves / size), float(np.mean((states @ parameters["W_y"] - wanted) ** 2))
+    return bias, float(halves / size), error
 
 
 # --- wrong ------------------------------------------------------------------------------------------------------------
@@ -429,9 +482,11 @@ def faulty(fault: str) -> Callable[[np.ndarray, np.ndarray | None, RNNCache], RN
 def notice_faults(seeds: Sequence[int], progress: Progress) -> dict:
     found: dict = {"checks": list(CHECKS), "check": {}, "echo": {}, "frozen": []}
     for fault in FAULTS:
-        found["check"][fault] = {name: [check(faulty(fault), seed, *how) for seed in seeds] for name, how in CHECKS.items()}
+        found["check"][fault] = {
+            name: [check(faulty(fault), seed, *how) for seed in seeds] for name, how in CHECKS.items()
+        }
         found["echo"][fault] = [
-            echo_error(3, seed, lambda dh, cache: faulty(fault)(dh, None, cache), 400)  # noqa: B023
+            learn_echo(3, seed, lambda dh, cache, b: faulty(fault)(dh, None, cache), 400)[0]  # noqa: B023
             for seed in seeds
         ]
         worst = {name: f"{np.median(errors):.0e}" for name, errors in found["check"][fault].items()}
@@ -452,17 +507,17 @@ def check(backward, seed: int, steps: int, random_start: bool, all_outputs: bool
     if not all_outputs:
         dh[:, :-1], dh_last[:] = 0, 0
     h0 = rng.normal(size=(N, H)) if random_start else np.zeros((N, H))
-    weights = [rng.normal(size=(D, H)), rng.normal(size=(H, H)) / 2, rng.normal(size=H)]
-    _, _, cache = rnn_forward(x, h0, *weights)
-    got = backward(dh, dh_last, cache)
+    weights = {"W_x": rng.normal(size=(D, H)), "W_h": rng.normal(size=(H, H)) / 2, "b": rng.normal(size=H)}
+    got = backward(dh, dh_last, rnn_forward(x, h0, weights["W_x"], weights["W_h"], weights["b"])[2])
     errors = []
-    for place, name in enumerate(("dW_x", "dW_h", "db")):
+    for name in weights:
 
-        def loss(value: np.ndarray, place: int = place) -> float:
-            h, h_last, _ = rnn_forward(x, h0, *weights[:place], value, *weights[place + 1 :])
+        def loss(value: np.ndarray, name: str = name) -> float:
+            w = weights | {name: value}
+            h, h_last, _ = rnn_forward(x, h0, w["W_x"], w["W_h"], w["b"])
             return float((h * dh).sum() + (h_last * dh_last).sum())
 
-        errors.append(gradient_error(getattr(got, name), numerical_gradient(loss, weights[place])))
+        errors.append(gradient_error(getattr(got, f"d{name}"), numerical_gradient(loss, weights[name])))
     return max(errors)
 
 
@@ -472,7 +527,7 @@ def check(backward, seed: int, steps: int, random_start: bool, all_outputs: bool
 @experiment(
     "bptt_training",
     "How well does a layer that was trained in NumPy forecast, and what do more neurons or more updates bring?",
-    SEEDS,
+    FEW_SEEDS,
 )
 def train_forecasters(seeds: Sequence[int], progress: Progress) -> dict:
     x, y = stretches(temperatures().standard[:TRAINING_DAYS])

@@ -18,28 +18,29 @@ from solutions.experiments.recurrent_neurons import TEST_BEGINS, TRAINING_DAYS, 
 from solutions.experiments.registry import Progress, experiment
 
 SEEDS = tuple(range(10))
-SIZE = 16
+SIZE, WIDE = 16, 64
 UPDATES = 600
 PATIENCE = 4
-DELAYS = (1, 2, 3, 5, 8, 10, 12, 15, 20, 30)
+DELAYS = (1, 3, 5, 8, 10, 12, 15, 20, 30)
+NEURON_DELAYS = (1, 2, 3, 5, 8)
+WINDOW, SHORT_WINDOW, LONG = 40, 15, 300
 SPANS = (5, 10, 20, 40, 80)
 NOISE = 0.2
-SCALES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
+SCALES = (0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
 class Layers(nn.Module):
     """Recurrent layers with a linear readout, one a seed; they differ in their first weights and in their data.
 
-    ``start`` says how ``W_h`` begins: ``"torch"`` as in ``torch.nn.RNN``, ``"orthogonal"`` as a random orthogonal
-    matrix. All else begins as in PyTorch.
+    ``start`` says how they begin: ``"torch"`` as ``torch.nn.RNN`` does; ``"orthogonal"`` with a random orthogonal
+    ``W_h`` and no bias, as Keras does; ``"identity"`` with ``W_h = I`` and no bias. All else begins as in PyTorch.
     """
 
     def __init__(self, seeds: Sequence[int], hidden_size: int, start: str) -> None:
         super().__init__()
         drawn = [first_weights(torch.Generator().manual_seed(seed), hidden_size, start) for seed in seeds]
-        self.W_x, self.W_h, self.b, self.W_y, self.b_y = (
-            nn.Parameter(torch.stack(p)) for p in zip(*drawn, strict=True)
-        )
+        stacked = (nn.Parameter(torch.stack(parameters)) for parameters in zip(*drawn, strict=True))
+        self.W_x, self.W_h, self.b, self.W_y, self.b_y = stacked
 
     def forward(self, x: Tensor) -> Tensor:
         """``x (S, T, N, 1)`` gives ``(S, T, N, 1)``; the first axis is the seed."""
@@ -61,7 +62,9 @@ def first_weights(generator: torch.Generator, hidden_size: int, start: str) -> t
     W_x, W_h, b = uniform(1, hidden_size), uniform(hidden_size, hidden_size), uniform(1, hidden_size)
     b, W_y, b_y = b + uniform(1, hidden_size), uniform(hidden_size, 1), uniform(1, 1)  # PyTorch adds two biases
     if start == "orthogonal":
-        W_h = torch.linalg.qr(torch.randn(hidden_size, hidden_size, generator=generator))[0]
+        W_h, b = torch.linalg.qr(torch.randn(hidden_size, hidden_size, generator=generator))[0], 0 * b
+    if start == "identity":
+        W_h, b = torch.eye(hidden_size), 0 * b
     return W_x, W_h, b, W_y, b_y
 
 
@@ -94,29 +97,30 @@ def uniform_inputs(generators: Sequence[torch.Generator], steps: int, count: int
 
 
 def recall(
-    seeds: Sequence[int], hidden_size: int, start: str, delay: int, updates: int = UPDATES
-) -> tuple[Layers, list[float]]:
-    """Train networks to say at step ``t`` what came in at ``t − delay``; return them and their errors.
+    seeds: Sequence[int], hidden_size: int, start: str, delay: int, updates: int = UPDATES, window: int = WINDOW
+) -> tuple[Layers, list[float], list[float]]:
+    """Train networks to say at step ``t`` what came in at ``t − delay``, from the first such step on.
 
-    The error is the mean square over fresh sequences; to say 0 always has the error 1.
+    Returns them, their mean squared error on fresh sequences like those of the training, ``window`` answers long, and
+    that on the last 100 steps of sequences of ``LONG``. To say 0 always has the error 1.
     """
     model = Layers(seeds, hidden_size, start)
     generators = [torch.Generator().manual_seed(1000 + seed) for seed in seeds]
 
-    def squared_error(count: int) -> Tensor:
-        x = uniform_inputs(generators, delay + 15, count)
-        return (model(x)[:, delay:] - x[:, :15]).square().mean(dim=(1, 2, 3))
+    def squared_error(count: int, answers: int, scored: int) -> Tensor:
+        x = uniform_inputs(generators, delay + answers, count)
+        return (model(x)[:, delay:] - x[:, :answers])[:, -scored:].square().mean(dim=(1, 2, 3))
 
-    train_side_by_side(model, lambda: squared_error(32), updates)
+    train_side_by_side(model, lambda: squared_error(32, window, window), updates)
     with torch.no_grad():
-        return model, squared_error(500).tolist()
+        return model, squared_error(500, window, window).tolist(), squared_error(50, LONG - delay, 100).tolist()
 
 
-def sensitivity(model: Layers, seeds: Sequence[int], steps: int) -> list[list[float]]:
-    """For each seed the mean size of ``∂ŷ_t/∂x_{t−j}``, ``j = 0 … steps − 1``, at the last of ``steps`` steps."""
-    x = uniform_inputs([torch.Generator().manual_seed(2000 + seed) for seed in seeds], steps, 200).requires_grad_()
+def sensitivity(model: Layers, seeds: Sequence[int], lags: int) -> list[list[float]]:
+    """For each seed the mean size of ``∂ŷ_t/∂x_{t−j}``, ``j = 0 … lags − 1``, at the last of ``2 · lags`` steps."""
+    x = uniform_inputs([torch.Generator().manual_seed(2000 + seed) for seed in seeds], 2 * lags, 200).requires_grad_()
     (dx,) = torch.autograd.grad(model(x)[:, -1].sum(), x)
-    return dx.abs().mean(dim=(2, 3)).flip(1).tolist()
+    return dx.abs().mean(dim=(2, 3)).flip(1)[:, :lags].tolist()
 
 
 def reservoir_states(x: np.ndarray, W_x: np.ndarray, W_h: np.ndarray) -> np.ndarray:
@@ -159,23 +163,36 @@ def reservoir(seed: int) -> tuple[list[float], list[float]]:
     SEEDS,
 )
 def recall_values(seeds: Sequence[int], progress: Progress) -> dict:
-    found: dict = {"size": SIZE, "updates": UPDATES, "patience": PATIENCE, "delays": list(DELAYS), "sensitivity": {}}
+    found: dict = {"size": SIZE, "wide_size": WIDE, "updates": UPDATES, "patience": PATIENCE, "window": WINDOW}
+    found |= {
+        "delays": list(DELAYS),
+        "neuron_delays": list(NEURON_DELAYS),
+        "sensitivity": {},
+        "patient": {},
+        "wide": {},
+    }
     for name, hidden_size, start, delays in (
-        ("neuron", 1, "torch", DELAYS[:5]),
+        ("neuron", 1, "torch", NEURON_DELAYS),
         ("torch", SIZE, "torch", DELAYS),
         ("orthogonal", SIZE, "orthogonal", DELAYS),
     ):
         found[name] = {}
         for delay in delays:
-            model, errors = recall(seeds, hidden_size, start, delay)
+            model, _, errors = recall(seeds, hidden_size, start, delay)
             found[name][str(delay)] = errors
             progress(f"{name}, {delay} steps back: error {np.mean(errors):.3f}")
             if name == "torch" and delay in (3, 10):
                 found["sensitivity"][str(delay)] = sensitivity(model, seeds, 30)
-    found["patient"] = {}
     for delay in (15, 20):
-        found["patient"][str(delay)] = recall(seeds, SIZE, "torch", delay, PATIENCE * UPDATES)[1]
-        progress(f"{PATIENCE} times the updates, {delay} steps back: error {np.mean(found['patient'][str(delay)]):.3f}")
+        _, _, errors = recall(seeds, SIZE, "torch", delay, PATIENCE * UPDATES)
+        found["patient"][str(delay)] = errors
+        progress(f"{PATIENCE} times the updates, {delay} steps back: error {np.mean(errors):.3f}")
+        _, _, errors = recall(seeds, WIDE, "torch", delay)
+        found["wide"][str(delay)] = errors
+        progress(f"{WIDE} neurons, {delay} steps back: error {np.mean(errors):.3f}")
+    _, inside, beyond = recall(seeds, SIZE, "orthogonal", 20, window=SHORT_WINDOW)
+    found["short_window"] = {"window": SHORT_WINDOW, "delay": 20, "inside": inside, "beyond": beyond}
+    progress(f"trained on {SHORT_WINDOW} answers: error {np.mean(inside):.3f} on as many, {np.mean(beyond):.3f} later")
     runs = [reservoir(seed) for seed in seeds]
     found["reservoir"] = {str(delay): [errors[k] for errors, _ in runs] for k, delay in enumerate(DELAYS)}
     found["reservoir_scales"] = {str(delay): [scales[k] for _, scales in runs] for k, delay in enumerate(DELAYS)}
@@ -186,7 +203,7 @@ def recall_values(seeds: Sequence[int], progress: Progress) -> dict:
 
 
 def hold(seeds: Sequence[int], hidden_size: int, start: str, span: int, updates: int = UPDATES) -> list[float]:
-    """Train networks to say, after ``span`` steps of noise, whether the first input was 1 or −1; return the accuracy."""
+    """Train networks to say, after ``span`` steps of noise, if the first input was 1 or −1; return the accuracy."""
     model = Layers(seeds, hidden_size, start)
     generators = [torch.Generator().manual_seed(1000 + seed) for seed in seeds]
 
@@ -210,7 +227,7 @@ def hold_bit(seeds: Sequence[int], progress: Progress) -> dict:
     found: dict = {"size": SIZE, "updates": UPDATES, "patience": PATIENCE, "spans": list(SPANS), "noise": NOISE}
     for name, hidden_size, start, updates in (
         ("neuron_torch", 1, "torch", UPDATES),
-        ("neuron_orthogonal", 1, "orthogonal", UPDATES),
+        ("neuron_identity", 1, "identity", UPDATES),
         ("torch", SIZE, "torch", UPDATES),
         ("orthogonal", SIZE, "orthogonal", UPDATES),
     ):
@@ -235,15 +252,6 @@ def forecast_sensitivity(model: Forecaster, series: np.ndarray, lags: int) -> li
     return dx[..., 0].abs().mean(dim=0).flip(0).tolist()
 
 
-def last_bit(model: Forecaster, series: np.ndarray, end: int, change: float, lags: int) -> int:
-    """How many days before ``end`` a temperature can lie and still change any bit of that day's forecast."""
-    x = torch.tensor(series[end - lags + 1 : end + 1], dtype=torch.float32).repeat(lags + 1, 1)
-    x[:lags] += change * torch.eye(lags).flip(0)  # row j changes the day j days before the end; the last row none
-    with torch.no_grad():
-        forecasts = model(x[..., None])[:, -1]
-    return int(torch.nonzero(forecasts[:lags] != forecasts[lags]).max())
-
-
 @experiment(
     "memory_cells_weather",
     "How much does a forecast of tomorrow's temperature change with each day before it?",
@@ -253,11 +261,10 @@ def forecast_owes(seeds: Sequence[int], progress: Progress) -> dict:
     data = temperatures()
     rows = slice(29, TRAINING_DAYS - 1)
     weights, *_ = np.linalg.lstsq(lagged(data.standard, 30)[:-1][rows], data.standard[1:][rows], rcond=None)
-    found: dict = {"size": SIZE, "linear": np.abs(weights[1:]).tolist(), "recurrent": [], "last_bit": []}
+    found: dict = {"size": SIZE, "linear": np.abs(weights[1:]).tolist(), "recurrent": []}
     for seed in seeds:
         model, _ = train(SIZE, seed, data.standard)
         found["recurrent"].append(forecast_sensitivity(model, data.standard, 60))
-        ends = range(TEST_BEGINS + 14, len(data.standard) - 1, 30)
-        found["last_bit"].append([last_bit(model, data.standard, end, 10 / data.scale, 300) for end in ends])
-        progress(f"seed {seed}: a change of 10 °C is felt up to {max(found['last_bit'][-1])} days later")
+        today, ten_days_ago = (found["recurrent"][-1][lag] for lag in (0, 10))
+        progress(f"seed {seed}: {today:.2f} for the last day, {ten_days_ago:.4f} for ten days before it")
     return found
