@@ -229,14 +229,18 @@ def words_of(fault: object) -> str:
 def answer(notebook: Notebook, kit, message: bytes, limit: int) -> bytes:
     """Call the student's object on each call of a probe; the reply is a list of outcomes as plain bytes."""
     asked = kit.plain.decode(message)
-    target = notebook.shell.user_ns.get(asked["exercise"], kit.calling.MISSING)
     notebook.outputs = Outputs(notebook.limit)
     outcomes, left = [], limit
-    for call in asked["calls"]:
-        outcomes.append(kit.calling.outcome(asked["kind"], target, call, asked["outputs"]))
-        left -= size_of(outcomes[-1].get("outputs"))
-        if left < 0:  # before it is copied, and before the next one is asked for
-            return b""
+    questions = [(asked["exercise"], asked["kind"], asked)]
+    if asked["own"]:
+        questions.append((asked["own"]["forward"], "function", asked["own"]))
+    for name, kind, question in questions:
+        target = notebook.shell.user_ns.get(name, kit.calling.MISSING)
+        for call in question["calls"]:
+            outcomes.append(kit.calling.outcome(kind, target, call, question["outputs"]))
+            left -= size_of(outcomes[-1].get("outputs"))
+            if left < 0:  # before it is copied, and before the next one is asked for
+                return b""
     reply = kit.plain.encode(outcomes)
     return reply if len(reply) <= limit else b""
 

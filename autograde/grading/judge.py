@@ -44,18 +44,20 @@ def verdict(probe: Probe, reply: Reply, source: str = "") -> Verdict:
             "bad": f"{name}: the reply from the notebook could not be read ({reply.detail}).",
         }
         return without_outcome(probe.question, reply.status, words[reply.status])
+    own = probe.question["own"]
+    cases = len(probe.question["cases"])
     try:
-        outcomes = _outcomes(decode(reply.data), len(probe.question["cases"]))
+        outcomes = _outcomes(decode(reply.data), cases + (len(own["calls"]) if own else 0))
     except PlainError as error:
         return without_outcome(probe.question, "bad_reply", f"{name}: the reply could not be read: {error}.")
     used = forbidden_names(source, probe.exercise.forbidden)
     if used:
         return without_outcome(probe.question, "forbidden", forbidden_words(name, used))
-    return judge(probe.question, outcomes)
+    return judge(probe.question, outcomes[:cases], outcomes[cases:])
 
 
 def forbidden_words(name: str, used: list[str]) -> str:
-    return f"{name}: it uses {', '.join(used)}. Here you build it yourself, from products, sums and tanh."
+    return f"{name}: it uses {', '.join(used)}. Here you build it yourself, from elementary operations."
 
 
 def _outcomes(value: object, count: int) -> list[dict]:

@@ -4,6 +4,6 @@ It needs NumPy alone, and holds no answers: the cases lie in ``checks/`` as arra
 """
 
 from .checking import CheckFailed, check
-from .data import load_seattle_weather
+from .data import load_data, load_seattle_weather
 
-__all__ = ["CheckFailed", "check", "load_seattle_weather"]
+__all__ = ["CheckFailed", "check", "load_data", "load_seattle_weather"]

@@ -16,11 +16,19 @@ def load_seattle_weather() -> dict[str, np.ndarray]:
     Source: records of the US National Oceanic and Atmospheric Administration (NOAA), in the public domain, as the
     package vega_datasets ships them.
     """
-    path = DATA / "seattle_weather.npz"
+    return load_data("seattle_weather")
+
+
+def load_data(name: str) -> dict[str, np.ndarray]:
+    """The arrays of one data set of this assignment, by their names; the notebook says what they are.
+
+    Raises:
+        FileNotFoundError: this assignment came without it.
+    """
+    path = DATA / f"{name}.npz"
     if not path.is_file():
         raise FileNotFoundError(
-            "kit/data/seattle_weather.npz is missing: put the whole folder of the assignment, kit included, beside "
-            "this notebook"
+            f"kit/data/{name}.npz is missing: put the whole folder of the assignment, kit included, beside this notebook"
         )
     with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+        return {array: file[array] for array in file.files}

@@ -14,33 +14,42 @@ import numpy as np
 
 from .calling import Outcome
 from .plain import Other, as_array
+from .properties import error_of, fits_own_forward, share_of
 
 Question = dict[str, Any]
 Verdict = dict[str, Any]
 ROWS = 8  # of the table of differences
+MEASURES = {
+    "rmse": "root mean squared error",
+    "mae": "mean absolute error",
+    "mistakes": "share of wrong answers",
+}
 
 
-def judge(question: Question, outcomes: list[Outcome]) -> Verdict:
-    """Compare the outcome of each case with what is expected; see the module's docstring for a verdict's form."""
-    cases, tolerance = question["cases"], question["tolerance"]
-    faults = [case_fault(case, result, tolerance) for case, result in zip(cases, outcomes, strict=True)]
+def judge(question: Question, outcomes: list[Outcome], forward: list[Outcome] | None = None) -> Verdict:
+    """Compare the outcome of each case with what is expected; see the module's docstring for a verdict's form.
+
+    ``forward`` holds the outcomes of the student's own forward pass, where ``question["own"]`` asks for them.
+    """
+    cases = question["cases"]
+    faults = [case_fault(case, result) for case, result in zip(cases, outcomes, strict=True)]
     changed = [
         case["words"]
         for case, result, fault in zip(cases, outcomes, faults)
         if fault is None and question["unchanged"] and _inputs_changed(case, result)
     ]
-    groups = _points_by_group(question, faults, bool(changed))
+    groups = _points_by_group(question, outcomes, faults, bool(changed), forward or [])
     verdict: Verdict = {
         "exercise": question["exercise"],
         "points": round(sum(group["points"] for group in groups), 2),
         "max_points": round(sum(group["of"] for group in groups), 2),
         "groups": groups,
-        "table": [row for case, result in zip(cases, outcomes) for row in _rows(case, result, tolerance)][:ROWS],
+        "table": [row for case, result in zip(cases, outcomes) for row in _rows(case, result)][:ROWS],
         "misconception": None,
         "link": None,
     }
     verdict["passed"] = all(group["passed"] for group in groups)
-    return {**verdict, **_words(question, outcomes, faults, changed)}
+    return {**verdict, **_words(question, outcomes, faults, changed, groups)}
 
 
 def without_outcome(question: Question, reason: str, message: str) -> Verdict:
@@ -60,19 +69,21 @@ def without_outcome(question: Question, reason: str, message: str) -> Verdict:
     }
 
 
-def case_fault(case: dict, result: Outcome, tolerance: float) -> tuple[str, str] | None:
+def case_fault(case: dict, result: Outcome) -> tuple[str, str] | None:
     """The first stage that a case fails, as ``(reason, words)``, or None if it is right."""
     if result["status"] != "ok":
         return result["status"], _status_words(result, case)
     for name, expected in case["expected"].items():
-        fault = _output_fault(name, result["outputs"].get(name), expected, tolerance)
+        value = result["outputs"].get(name)
+        fault = _form_fault(name, value, expected) or _value_fault(name, value, expected, case)
         if fault:
             reason, words = fault
             return reason, f"On {case['words']}, {words}"
     return None
 
 
-def _output_fault(name: str, value: object, expected: np.ndarray, tolerance: float) -> tuple[str, str] | None:
+def _form_fault(name: str, value: object, expected: np.ndarray) -> tuple[str, str] | None:
+    """What is wrong with an output before its values are looked at: kind, shape, numbers that are none."""
     got = numbers(value)
     if got is None:
         kind = value.type_name if isinstance(value, Other) else type(value).__name__
@@ -84,11 +95,26 @@ def _output_fault(name: str, value: object, expected: np.ndarray, tolerance: flo
         return "dtype", f"{name} holds complex numbers; expected real ones."
     if not np.isfinite(got).all():
         return "not_finite", f"{name} holds values that are not finite (NaN or infinity)."
-    if not close(got, expected, tolerance):
-        if got.dtype.kind in "iub" and expected.dtype.kind == "f":
-            return "values", f"{name} holds whole numbers ({got.dtype.name}): where were the fractions lost?"
-        return "values", f"{name} has the right shape, but its values are off."
     return None
+
+
+def _value_fault(name: str, value: object, expected: np.ndarray, case: dict) -> tuple[str, str] | None:
+    got, measure = numbers(value), case.get("measure")
+    assert got is not None
+    if measure:
+        error = error_of(measure["kind"], got, expected)
+        if error < measure["floor"]:
+            return "too_good", f"{name} is closer to what came than a forecast can be. A person will look at it."
+        if share_of(measure, error) < 1:
+            full, none = f"{measure['full']:g} or less", f"{measure['none']:g} or more"
+            words = f"its error is {error:.3g} ({MEASURES[measure['kind']]}); all points for {full}, none for {none}."
+            return "error", f"{name} can be better: {words}"
+        return None
+    if close(got, expected, case["tolerance"]):
+        return None
+    if got.dtype.kind in "iub" and expected.dtype.kind == "f":
+        return "values", f"{name} holds whole numbers ({got.dtype.name}): where were the fractions lost?"
+    return "values", f"{name} has the right shape, but its values are off."
 
 
 def numbers(value: object) -> np.ndarray | None:
@@ -117,14 +143,22 @@ def misconception_of(question: Question, outcomes: list[Outcome]) -> dict | None
     for misconception in question["misconceptions"]:
         name = misconception["name"]
         if any(name in case["wrong"] for case in question["cases"]) and all(
-            _matches(case["wrong"].get(name, {"outputs": case["expected"]}), result, question["tolerance"])
-            for case, result in zip(question["cases"], outcomes)
+            _matches(_given(case, name), result, case["tolerance"]) for case, result in zip(question["cases"], outcomes)
         ):
             return misconception
     return None
 
 
-def _matches(wrong: dict, result: Outcome, tolerance: float) -> bool:
+def _given(case: dict, misconception: str) -> dict | None:
+    """What a misconception gives on a case; None where a measured case cannot tell it from right work."""
+    if misconception in case["wrong"]:
+        return case["wrong"][misconception]
+    return None if case.get("measure") else {"outputs": case["expected"]}
+
+
+def _matches(wrong: dict | None, result: Outcome, tolerance: float) -> bool:
+    if wrong is None:
+        return True
     if "outputs" not in wrong:
         return result["status"] == wrong["status"]
     if result["status"] != "ok":
@@ -147,17 +181,50 @@ def _inputs_changed(case: dict, result: Outcome) -> bool:
     )
 
 
-def _points_by_group(question: Question, faults: list, changed: bool) -> list[dict]:
-    """Each group's points: all of them if its cases are right; a property counts once some values are right."""
-    right = {
-        group["name"]: all(f is None for f, case in zip(faults, question["cases"]) if case["group"] == group["name"])
-        for group in question["groups"]
-        if not group.get("property")
+def _points_by_group(question: Question, outcomes: list, faults: list, changed: bool, forward: list) -> list[dict]:
+    """Each group's points: all of them if its cases are right, a share where an error is measured.
+
+    A property counts once some values are right; to be the gradient of one's own forward pass counts by itself.
+    """
+    shares: dict[str, list[float]] = {}
+    for case, result, fault in zip(question["cases"], outcomes, faults):
+        shares.setdefault(case["group"], []).append(_share(case, result, fault))
+    whole = {name: sum(kept) / len(kept) if _measured(question, name) else min(kept) for name, kept in shares.items()}
+    some = any(share > 0 for share in whole.values())
+    earned = {
+        "unchanged": some and not changed,
+        "own_gradient": not any(faults) or _fits(question, outcomes, forward),
     }
     return [
-        _group(group, 1.0 if right.get(group["name"], any(right.values()) and not changed) else 0.0)
+        _group(group, float(earned[group["property"]]) if group.get("property") else whole[group["name"]])
         for group in question["groups"]
     ]
+
+
+def _measured(question: Question, group: str) -> bool:
+    return any(case["group"] == group and case.get("measure") for case in question["cases"])
+
+
+def _share(case: dict, result: Outcome, fault: tuple | None) -> float:
+    """1 for a case that is right, 0 for one that is wrong, and what it achieves where an error is measured."""
+    if fault is None or fault[0] != "error":
+        return float(fault is None)
+    name, expected = next(iter(case["expected"].items()))
+    got = numbers(result["outputs"].get(name))
+    assert got is not None
+    return share_of(case["measure"], error_of(case["measure"]["kind"], got, expected))
+
+
+def _fits(question: Question, outcomes: list[Outcome], forward: list[Outcome]) -> bool:
+    """Whether a backward pass gives the gradients of the student's own forward pass."""
+    own = question.get("own")
+    if not own or len(forward) != len(own["calls"]) or outcomes[own["case"]]["status"] != "ok":
+        return False
+    if any(result["status"] != "ok" for result in forward):
+        return False
+    gradients = {name: numbers(value) for name, value in outcomes[own["case"]]["outputs"].items()}
+    outputs = [{name: numbers(value) for name, value in result["outputs"].items()} for result in forward]
+    return fits_own_forward(own, gradients, outputs)
 
 
 def _group(group: dict, share: float) -> dict:
@@ -171,7 +238,7 @@ def _group(group: dict, share: float) -> dict:
     }
 
 
-def _words(question: Question, outcomes: list[Outcome], faults: list, changed: list[str]) -> dict:
+def _words(question: Question, outcomes: list[Outcome], faults: list, changed: list[str], groups: list) -> dict:
     name = question["exercise"]
     first = next((fault for fault in faults if fault), None)
     if first is None and not changed:
@@ -193,12 +260,16 @@ def _words(question: Question, outcomes: list[Outcome], faults: list, changed: l
     reason, words = first
     right = sum(fault is None for fault in faults)
     so_far = f" ({right} of {len(faults)} cases are right.)" if right else ""
+    if any(g["property"] == "own_gradient" and got["passed"] for g, got in zip(question["groups"], groups)):
+        so_far += f" It is the gradient of your own {question['own']['forward']}: is that one right?"
     return {"reason": reason, "message": f"{name}: {words}{so_far}"}
 
 
 def _status_words(result: Outcome, case: dict) -> str:
     error = result.get("error") or {}
     on = f"On {case['words']}, "
+    if result["status"] == "none" and not case["call"]:
+        return "It is still None. Did the cell that computes it run?"
     if result["status"] == "raised":
         at = f" in line {error['line']}: {error['code']}" if error.get("line") else ""
         words = f": {error['message']}" if error.get("message") else ""
@@ -223,14 +294,14 @@ def article(kind: str) -> str:
     return f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}"
 
 
-def _rows(case: dict, result: Outcome, tolerance: float) -> list[dict]:
+def _rows(case: dict, result: Outcome) -> list[dict]:
     """A row of the table for each output of a case that is off: shapes, and the size of the largest difference."""
-    if result["status"] != "ok":
+    if result["status"] != "ok" or case.get("measure"):
         return []
     rows = []
     for name, expected in case["expected"].items():
         got = numbers(result["outputs"].get(name))
-        if got is None or _output_fault(name, got, expected, tolerance) is None:
+        if got is None or not (_form_fault(name, got, expected) or _value_fault(name, got, expected, case)):
             continue
         comparable = got.shape == expected.shape and got.dtype.kind != "c" and np.isfinite(got).all()
         rows.append(

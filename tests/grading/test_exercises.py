@@ -27,19 +27,21 @@ def by_name(value: object) -> str:
 def test_the_reference_gets_full_marks(exercise: Exercise) -> None:
     for seed in SEEDS:
         asked = probe(exercise, seed)
-        got = verdict(asked, answer(asked, exercise.reference))
+        got = verdict(asked, answer(asked, exercise.reference, forward=None))
         assert (got["points"], got["reason"]) == (exercise.points, "ok"), got["message"]
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=by_name)
 def test_a_stub_gets_nothing_and_is_told_so(exercise: Exercise) -> None:
     def stub(*args):
+        if exercise.kind == "value":
+            return None
         raise NotImplementedError
 
     asked = probe(exercise, 0)
     got = verdict(asked, answer(asked, stub))
-    assert (got["points"], got["reason"]) == (0, "stub")
-    assert "not written yet" in got["message"]
+    assert (got["points"], got["reason"]) == (0, "none" if exercise.kind == "value" else "stub")
+    assert "not written yet" in got["message"] or "still None" in got["message"]
 
 
 @pytest.mark.parametrize(("exercise", "mistake"), MISTAKES, ids=by_name)
@@ -72,6 +74,9 @@ def test_every_mistake_is_far_outside_the_tolerance(exercise: Exercise) -> None:
                 wrong = case["wrong"].get(mistake.name)
                 if wrong is None:
                     continue
+                if case["measure"]:
+                    sizes.append(np.inf)  # what it loses there is no matter of rounding
+                    continue
                 for name, value in case["expected"].items():
                     other = wrong.get("outputs", {}).get(name)
                     if other is None or other.shape != value.shape:
@@ -96,7 +101,7 @@ def test_what_enters_the_sandbox_holds_nothing_expected(exercise: Exercise) -> N
 @pytest.mark.parametrize("exercise", EXERCISES, ids=by_name)
 def test_hidden_cases_differ_by_seed_and_are_the_same_for_the_same_seed(exercise: Exercise) -> None:
     assert probe(exercise, 1).message == probe(exercise, 1).message
-    assert probe(exercise, 1).message != probe(exercise, 2).message
+    assert exercise.kind == "value" or probe(exercise, 1).message != probe(exercise, 2).message
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=by_name)
@@ -109,7 +114,8 @@ def test_hints_never_hold_an_expected_value(exercise: Exercise) -> None:
     answers += [lambda *args: np.zeros((2, 2)), lambda *args: np.full(3, np.nan), lambda *args: None]
     for implementation in answers:
         calls = [case["call"] for case in asked["cases"]]
-        outcomes = [outcome(exercise.kind, implementation, call, asked["outputs"]) for call in calls]
+        target = implementation() if exercise.kind == "value" else implementation
+        outcomes = [outcome(exercise.kind, target, call, asked["outputs"]) for call in calls]
         words = judge(asked, outcomes)["message"]
         if exercise.name != "count_parameters":
             assert not {word.strip("(),.:;") for word in words.split()} & shown
