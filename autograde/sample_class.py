@@ -66,7 +66,7 @@ def submissions(assignment: Assignment, release: NotebookNode, solved: NotebookN
     yield "half-right", nbformat.writes(half(copy.deepcopy(solved), release))
     for exercise in assignment.exercises:
         for mistake in exercise.misconceptions:
-            wrong = replaced(solved, exercise.name, renamed(mistake, exercise.name))
+            wrong = replaced(solved, exercise.name, renamed(mistake, exercise.name, exercise.kind))
             yield f"misconception-{exercise.name}-{mistake.name}", nbformat.writes(wrong)
     yield "blank", nbformat.writes(release)
     first = assignment.exercises[0].name
@@ -75,10 +75,11 @@ def submissions(assignment: Assignment, release: NotebookNode, solved: NotebookN
     yield "broken-file", nbformat.writes(solved)[:2000]
 
 
-def renamed(mistake: Misconception, name: str) -> str:
-    """The source of a wrong implementation under the name that the exercise asks for."""
+def renamed(mistake: Misconception, name: str, kind: str) -> str:
+    """The source of a wrong implementation under the name that the exercise asks for; a value's is called at once."""
     source = inspect.getsource(mistake.wrong)
-    return re.sub(r"^(def|class) \w+", rf"\1 {name}", source, count=1)
+    source = re.sub(r"^(def|class) \w+", rf"\1 {name}", source, count=1)
+    return f"{source}\n\n{name} = {name}()" if kind == "value" else source
 
 
 def replaced(notebook: NotebookNode, exercise: str, source: str) -> NotebookNode:

@@ -103,9 +103,9 @@ def _watched(call: Any, forbidden: list[str]) -> tuple[Any, set[str]]:
     """Run a call; where names are forbidden, also return the operations of torch that it really used."""
     if not forbidden:
         return call(), set()
-    from torch.autograd import profiler
+    from torch.autograd import profiler_legacy  # the newer one writes to the process's own stderr
 
-    with profiler.profile() as profile:
+    with profiler_legacy.profile() as profile:
         result = call()
     return result, {event.name for event in profile.function_events}
 

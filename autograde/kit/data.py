@@ -28,7 +28,8 @@ def load_data(name: str) -> dict[str, np.ndarray]:
     path = DATA / f"{name}.npz"
     if not path.is_file():
         raise FileNotFoundError(
-            f"kit/data/{name}.npz is missing: put the whole folder of the assignment, kit included, beside this notebook"
+            f"kit/data/{name}.npz is missing: put the whole folder of the assignment, kit included, beside this "
+            "notebook"
         )
     with np.load(path, allow_pickle=False) as file:
         return {array: file[array] for array in file.files}

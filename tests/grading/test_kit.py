@@ -13,7 +13,7 @@ import pytest
 
 from autograde import exercises
 from autograde.grading import release
-from tests.grading.test_honest_work import HONEST
+from tests.grading.honest.recurrent_neurons import HONEST
 
 ASSIGNMENT = "recurrent_neurons"
 
