@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import secrets
 import select
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,10 +15,10 @@ from typing import Any
 from autograde.grading import sandbox
 from autograde.grading.inside import HEADER
 from autograde.grading.rebuild import printable
+from autograde.grading.rooms import ROOMS, START_S
 from autograde.grading.sandbox import Limits
 
 GRACE_S = 3.0
-START_S = 120.0
 STRAY_FRAMES = 100
 
 
@@ -48,6 +46,7 @@ class Run:
     stray_frames: int = 0
     peak_mb: float = 0.0
     unsafe: bool = False
+    warm: bool = False
 
 
 class Dead(Exception):
@@ -55,28 +54,21 @@ class Dead(Exception):
 
 
 class Session:
-    """The host's end of a sandbox: one process, two pipes, a watcher. Always use it as a context."""
+    """The host's end of a room: what runs in it, two pipes, a watcher. Always use it as a context."""
 
-    def __init__(self, folder: Path, limits: Limits, unsafe: bool) -> None:
-        self.limits, self.stray, self.death = limits, 0, ""
+    def __init__(self, folder: Path, limits: Limits, unsafe: bool, cold: bool) -> None:
+        self.folder, self.limits, self.stray, self.death = folder, limits, 0, ""
         self.ends_at = time.monotonic() + START_S
         to_read, self.to_fd = os.pipe()
         self.from_fd, to_write = os.pipe()
         try:
-            self.process = subprocess.Popen(
-                sandbox.command(folder, limits, (to_read, to_write), unsafe),
-                pass_fds=(to_read, to_write),
-                env=sandbox.ENVIRONMENT,  # bubblewrap's own process can be seen inside: it carries nothing of the host
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-            )
+            self.room = ROOMS.room(folder, limits, (to_read, to_write), unsafe, cold)
         finally:
             os.close(to_read)
             os.close(to_write)
         for fd in (self.from_fd, self.to_fd):
             os.set_blocking(fd, False)
-        self.watcher = sandbox.Watcher(self.process.pid, limits, self.process.kill)
+        self.watcher = sandbox.Watcher(self.room.pid, limits, self.room.kill)
         self.watcher.start()
 
     def __enter__(self) -> Session:
@@ -87,20 +79,23 @@ class Session:
         self.watcher.stop()
         for fd in (self.from_fd, self.to_fd):
             os.close(fd)
-        if self.process.stderr:
-            self.process.stderr.close()
+        self.room.close()
 
     def kill(self, why: str) -> None:
         self.death = self.death or self.watcher.reason or why
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
-        self.process.wait()
+        self.room.kill()
+        self.room.wait()
 
     def start(self) -> None:
-        """Wait until the notebook is ready; ``Dead`` if it never is."""
-        header, _ = self._answer("ready", time.monotonic() + START_S)
-        if header is None:
-            self.kill("it did not start in time")
+        """Hand over the files and wait until the notebook is ready; ``Dead`` if it never is."""
+        until = time.monotonic() + START_S
+        if self.room.ships_files:
+            names, blob = packed(self.folder)
+            text = json.dumps({"files": names}).encode()
+            self._send(HEADER.pack(len(text), len(blob)) + text + blob, until)
+        header, _ = self._answer("ready", until)
+        if header is None or header.get("fault"):
+            self.kill("it did not start in time" if header is None else f"it did not start: {header['fault']}")
             raise Dead(self.death)
         self.ends_at = time.monotonic() + self.limits.notebook_s
 
@@ -116,7 +111,7 @@ class Session:
         header, data = self._answer(nonce, until)
         if header is not None:
             return header, data, False
-        sandbox.interrupt(self.process.pid)
+        self.room.interrupt()
         header, data = self._answer(nonce, time.monotonic() + GRACE_S)
         return header, data, True
 
@@ -166,10 +161,17 @@ class Session:
                 raise Dead(self.death)
 
     def _gone(self) -> Dead:
-        self.process.wait()
-        words = b"" if self.process.stderr is None else self.process.stderr.read(2000)
-        self.kill("the notebook's process ended by itself" if not words else words.decode(errors="replace").strip())
+        self.room.wait()
+        self.kill(self.room.words() or "the notebook's process ended by itself")
         return Dead(self.death)
+
+
+def packed(folder: Path) -> tuple[list[list], bytes]:
+    """The files of a folder as names with sizes, and their bytes one after another."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    contents = [path.read_bytes() for path in paths]
+    names = [[str(path.relative_to(folder)), len(content)] for path, content in zip(paths, contents)]
+    return names, b"".join(contents)
 
 
 def _parsed(text: bytes) -> dict:
@@ -187,11 +189,13 @@ def run(
     on_finished: Callable[[Ask], None] | None = None,
     limits: Limits | None = None,
     unsafe: bool = False,
+    cold: bool = False,
 ) -> Run:
     """Execute the code cells of ``notebook`` in order; ``on_graded(grade_id, ask)`` stands in for each graded cell.
 
     A cell's error does not stop the run. A cell that takes too long is interrupted; if it goes on, the sandbox is
-    killed, and every later ``ask`` replies ``timeout`` or ``dead`` with the reason.
+    killed, and every later ``ask`` replies ``timeout`` or ``dead`` with the reason. With ``cold``, everything is
+    imported anew in a sandbox of its own; otherwise the notebook gets a fork of a warm one (``warm.py``).
 
     Raises:
         NoSandbox: there is no sandbox on this machine and ``unsafe`` was not said.
@@ -200,7 +204,8 @@ def run(
     if not unsafe:
         sandbox.require()
     result = Run(unsafe=unsafe)
-    with Session(folder, limits, unsafe) as session:
+    with Session(folder, limits, unsafe, cold) as session:
+        result.warm = session.room.ships_files
         ask = _asker(session, result, limits)
         try:
             session.start()

@@ -25,6 +25,7 @@ HEADER = struct.Struct(">II")
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 ITEM = 100  # characters that an output counts for, besides its own
 LINES, LINE = 12, 4000  # of a traceback
+FRAMES, CHAIN = 12, 8  # innermost frames of an error, and errors behind it, that are shown
 CUT = "\n… some of this cell's output was cut off here\n"
 
 
@@ -176,6 +177,10 @@ class Notebook:
             display_pub_class = Publisher
             displayhook_class = Hook
 
+            def _get_exc_info(self, exc_tuple=None):
+                etype, value, tb = super()._get_exc_info(exc_tuple)
+                return etype, value, shortened(value, tb)
+
             def _showtraceback(self, etype, evalue, stb):
                 lines = [ESCAPES.sub("", line) for line in stb]
                 owner.outputs.error(getattr(etype, "__name__", "Error"), words_of(evalue), lines)
@@ -215,6 +220,24 @@ class Notebook:
         return self.outputs.finished()
 
 
+def shortened(value: object, tb: object) -> object:
+    """The innermost frames of a traceback, and of those behind it: to format a thousand takes half a minute."""
+    for _ in range(CHAIN):
+        if not isinstance(value, BaseException):
+            break
+        value.__traceback__ = innermost(value.__traceback__)
+        value = value.__cause__ or value.__context__
+    return innermost(tb)
+
+
+def innermost(tb):
+    frames = []
+    while tb is not None:
+        frames.append(tb)
+        tb = tb.tb_next
+    return frames[-FRAMES:][0] if frames else None
+
+
 def error(name: str, words: str, lines: list[str]) -> dict:
     return {"output_type": "error", "ename": name, "evalue": words, "traceback": lines}
 
@@ -232,7 +255,7 @@ def answer(notebook: Notebook, kit, message: bytes, limit: int) -> bytes:
     notebook.outputs = Outputs(notebook.limit)
     outcomes, left = [], limit
     questions = [(asked["exercise"], asked["kind"], asked)]
-    if asked["own"]:
+    if asked.get("own"):
         questions.append((asked["own"]["forward"], "function", asked["own"]))
     for name, kind, question in questions:
         target = notebook.shell.user_ns.get(name, kit.calling.MISSING)
@@ -265,27 +288,22 @@ def confine(memory_mb: int, cpu_s: int, file_mb: int, open_files: int, processes
         resource.setrlimit(what, (value, value))
 
 
-def main(arguments: list[str]) -> None:
-    read_fd, write_fd, memory_mb, cpu_s, file_mb, open_files, processes, output_kb, reply_mb = map(int, arguments[:9])
-    kit_folder, folder, work = arguments[9:]
-    pipes = Pipes(read_fd, write_fd)
-    for fd in (0, 1, 2):
-        os.dup2(os.open(os.devnull, os.O_RDWR), fd)
-    if work:
-        shutil.copytree(folder, work, dirs_exist_ok=True)
-    os.chdir(work or folder)
-    # The trusted kit, under a name of its own: the student's folder holds one called `kit`.
-    sys.path.append(str(Path(kit_folder).parent))
-    kit = importlib.import_module(Path(kit_folder).name)
+def load_kit(folder: Path):
+    """The trusted kit, under a name of its own: the student's folder holds one called ``kit``, and finds only that."""
+    sys.path.append(str(folder.parent))
+    kit = importlib.import_module(folder.name)
     for part in ("plain", "calling"):
         importlib.import_module(f"{kit.__name__}.{part}")
-    sys.path.remove(str(Path(kit_folder).parent))
+    sys.path.remove(str(folder.parent))
     probing = sys.modules.pop(kit.__name__)
     for name in [name for name in sys.modules if name.startswith(f"{kit.__name__}.")]:
         sys.modules.pop(name)
     sys.path.insert(0, "")
-    confine(memory_mb, cpu_s, file_mb, open_files, processes)
-    notebook = Notebook(output_kb * 1024)
+    return probing
+
+
+def serve(pipes: Pipes, notebook: Notebook, kit, reply_mb: int) -> None:
+    """Run cells and answer probes until the host hangs up."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     pipes.send({"nonce": "ready"})
     while True:
@@ -294,12 +312,31 @@ def main(arguments: list[str]) -> None:
             if header["what"] == "run":
                 pipes.send({"nonce": header["nonce"], "outputs": notebook.run(header["source"])})
             else:
-                pipes.send({"nonce": header["nonce"]}, answer(notebook, probing, blob, reply_mb * 2**20))
+                pipes.send({"nonce": header["nonce"]}, answer(notebook, kit, blob, reply_mb * 2**20))
                 gc.collect()
         except KeyboardInterrupt:  # it came late, when the cell was done or while a probe ran
             pipes.send(
                 {"nonce": header["nonce"], "outputs": [error("KeyboardInterrupt", "interrupted", ["interrupted"])]}
             )
+
+
+def main(arguments: list[str]) -> None:
+    read_fd, write_fd, memory_mb, cpu_s, file_mb, open_files, processes, output_kb, reply_mb = map(int, arguments[:9])
+    kit_folder, folder, work = arguments[9:]
+    pipes = Pipes(read_fd, write_fd)
+    silence()
+    if work:
+        shutil.copytree(folder, work, dirs_exist_ok=True)
+    os.chdir(work or folder)
+    kit = load_kit(Path(kit_folder))
+    confine(memory_mb, cpu_s, file_mb, open_files, processes)
+    serve(pipes, Notebook(output_kb * 1024), kit, reply_mb)
+
+
+def silence() -> None:
+    """Nothing that is written to the process's own streams goes anywhere."""
+    for fd in (0, 1, 2):
+        os.dup2(os.open(os.devnull, os.O_RDWR), fd)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import shutil
-import signal
 import subprocess
 import sys
 import sysconfig
@@ -23,7 +22,7 @@ OURS = ("solutions", "autograde", "chapters")
 HERE = Path(__file__).resolve().parent
 KIT = HERE.parent / "kit"
 INSIDE = HERE / "inside.py"
-
+WARM = HERE / "warm.py"
 
 ENVIRONMENT = {
     "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
@@ -100,18 +99,31 @@ def command(folder: Path, limits: Limits, fds: tuple[int, int], unsafe: bool) ->
     ]
 
 
-def _namespaces() -> list[str]:
+def warm_command(control_fd: int) -> list[str]:
+    """The argument list that runs ``warm.py``: it holds no submission, and makes a room of its own for each.
+
+    For that it keeps a few powers over its own namespaces, none over the host's; no fork has any of them left.
+    """
+    powers = ("SYS_ADMIN", "SYS_RESOURCE", "SETPCAP", "SETUID", "SETGID", "SETFCAP")
     return [
-        *(
-            shutil.which("bwrap") or "bwrap",
-            "--unshare-user",
-            "--unshare-pid",
-            "--unshare-net",
-            "--unshare-ipc",
-            "--unshare-uts",
-        ),
-        *("--unshare-cgroup-try", "--disable-userns", "--new-session", "--die-with-parent", "--cap-drop", "ALL"),
-        *("--hostname", "notebook", "--uid", "1000", "--gid", "1000", "--clearenv"),
+        *_unshared(),
+        *(word for power in powers for word in ("--cap-add", f"CAP_{power}")),
+        *_system(),
+        *("--dir", "/notebook", "--ro-bind", str(KIT), "/grader/kit"),
+        *("--ro-bind", str(INSIDE), "/grader/inside.py", "--ro-bind", str(WARM), "/grader/warm.py"),
+        *("--", sys.executable, "-I", "/grader/warm.py", str(control_fd), "/grader/kit"),
+    ]
+
+
+def _namespaces() -> list[str]:
+    return [*_unshared(), "--disable-userns", "--uid", "1000", "--gid", "1000"]
+
+
+def _unshared() -> list[str]:
+    return [
+        *(shutil.which("bwrap") or "bwrap", "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc"),
+        *("--unshare-uts", "--unshare-cgroup-try", "--new-session", "--die-with-parent", "--cap-drop", "ALL"),
+        *("--hostname", "notebook", "--clearenv"),
     ]
 
 
@@ -175,14 +187,3 @@ def _resident_mb(process: psutil.Process) -> float:
         return process.memory_info().rss / 2**20
     except psutil.NoSuchProcess:
         return 0.0
-
-
-def interrupt(pid: int) -> None:
-    """Send SIGINT to the notebook's own process: the first Python below ``pid``."""
-    try:
-        for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
-            if INSIDE.name in " ".join(process.cmdline()) and process.name() != "bwrap":
-                process.send_signal(signal.SIGINT)
-                return
-    except psutil.NoSuchProcess:
-        return

@@ -104,6 +104,7 @@ def grade(course: Course, student: str, assignment: str, limits: Limits | None =
         "stray_frames": result.stray_frames,
         "peak_mb": result.peak_mb,
         "unsafe": unsafe,
+        "warm": result.warm,
         "decisions": rebuilt.decisions,
         "seeds": {cell: str(seed) for cell, seed in seeds.items()},
         "verdicts": judging.verdicts,

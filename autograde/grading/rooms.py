@@ -1,0 +1,261 @@
+"""The host's end of what runs a notebook: a sandbox started for it alone, or a fork of a warm one.
+
+Both are used alike: two pipes lead in and out, ``pid`` is what a watcher looks below, ``kill`` ends everything in it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+from autograde.grading import sandbox
+from autograde.grading.sandbox import Limits
+
+START_S = 120.0
+ANSWER_S = 20.0
+
+
+class Cold:
+    """A sandbox of its own for one submission: everything is imported anew."""
+
+    ships_files = False
+
+    def __init__(self, folder: Path, limits: Limits, fds: tuple[int, int], unsafe: bool) -> None:
+        self.process = subprocess.Popen(
+            sandbox.command(folder, limits, fds, unsafe),
+            pass_fds=fds,
+            env=sandbox.ENVIRONMENT,  # bubblewrap's own process can be seen inside: it carries nothing of the host
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        self.pid = self.process.pid
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+
+    def wait(self) -> None:
+        self.process.wait()
+
+    def words(self) -> str:
+        """What was said on stderr when it could not even start."""
+        assert self.process.stderr is not None
+        return self.process.stderr.read(2000).decode(errors="replace").strip()
+
+    def interrupt(self) -> None:
+        """Send SIGINT to the notebook's own process: the first Python below."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            top = psutil.Process(self.pid)
+            for process in [top, *top.children(recursive=True)]:
+                if sandbox.INSIDE.name in " ".join(process.cmdline()) and process.name() != "bwrap":
+                    process.send_signal(signal.SIGINT)
+                    break
+
+    def close(self) -> None:
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
+
+class WarmFault(RuntimeError):
+    """No fork can be had from a warm sandbox; the words say why. Nothing of a submission has run."""
+
+
+class Warm:
+    """A sandbox with everything loaded, from which each submission gets a fork. One submission at a time.
+
+    Raises:
+        WarmFault: it does not start.
+    """
+
+    def __init__(self) -> None:
+        sandbox.require()
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            self.process = subprocess.Popen(
+                sandbox.warm_command(theirs.fileno()),
+                pass_fds=(theirs.fileno(),),
+                env=sandbox.ENVIRONMENT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )
+        finally:
+            theirs.close()
+        if not self._answer(START_S).get("ready"):
+            words = self.process.stderr.read(2000).decode(errors="replace").strip() if self.process.stderr else ""
+            self.close()
+            raise WarmFault(f"the warm sandbox did not start: {words or 'it said nothing'}")
+
+    def fork(self, limits: Limits, fds: tuple[int, int]) -> Fork:
+        """A fork for one submission, with two pipes.
+
+        Raises:
+            WarmFault: the warm sandbox is gone.
+        """
+        names = ("folder_mb", "memory_mb", "cpu_s", "file_mb", "open_files", "processes", "output_kb", "reply_mb")
+        asked = {"fork": {name: getattr(limits, name) for name in names}}
+        try:
+            socket.send_fds(self.control, [json.dumps(asked).encode()], list(fds))
+        except OSError as error:
+            raise WarmFault(f"the warm sandbox is gone: {error}") from None
+        child = self._answer(ANSWER_S).get("child")
+        if type(child) is not int:
+            raise WarmFault("the warm sandbox did not fork")
+        return Fork(self, child)
+
+    def reap(self, child: int) -> bool:
+        """Whether a fork, and everything in it, has ended and was collected in time."""
+        try:
+            self.control.send(json.dumps({"reap": child}).encode())
+        except OSError:
+            return False
+        return self._answer(ANSWER_S).get("reaped") == child
+
+    def _answer(self, seconds: float) -> dict:
+        if not select.select([self.control], [], [], seconds)[0]:
+            return {}
+        with contextlib.suppress(OSError, ValueError):
+            said = json.loads(self.control.recv(2**16))
+            return said if isinstance(said, dict) else {}
+        return {}
+
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def close(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        self.process.wait()
+        self.control.close()
+        if self.process.stderr:
+            self.process.stderr.close()
+
+
+class Fork:
+    """One submission's room in a warm sandbox, seen from the host.
+
+    A keeper outside the room, process 1 of the room, and the notebook's process below it.
+    """
+
+    ships_files = True
+
+    def __init__(self, warm: Warm, child: int) -> None:
+        self.warm, self.child, self.ended = warm, child, False
+        keeper = _below(warm.process.pid, child)
+        if keeper is None:
+            warm.close()
+            raise WarmFault("a fork ended before it began")
+        self.keeper, self.pid = keeper, keeper.pid
+
+    def kill(self) -> None:
+        """End process 1 of the room: the kernel then ends everything in it, and the keeper ends by itself."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            rooms = self.keeper.children()
+            for process in rooms or [self.keeper]:
+                process.kill()
+
+    def wait(self) -> None:
+        """Wait until the whole room is gone; a warm sandbox in which that takes too long is given up."""
+        if self.ended:
+            return
+        self.ended = True
+        if not self.warm.reap(self.child):
+            self.warm.close()
+
+    def words(self) -> str:
+        return ""
+
+    def interrupt(self) -> None:
+        with contextlib.suppress(psutil.NoSuchProcess, IndexError):
+            self.keeper.children()[0].children()[0].send_signal(signal.SIGINT)
+
+    def close(self) -> None:
+        self.kill()
+        self.wait()
+
+
+def _below(pid: int, number: int) -> psutil.Process | None:
+    """The process that is ``number`` in its own process namespace, some way below ``pid``."""
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for process in psutil.Process(pid).children(recursive=True):
+                with contextlib.suppress(OSError, psutil.NoSuchProcess):
+                    if _innermost(process.pid) == number and _levels(process.pid) == _levels(os.getpid()) + 1:
+                        return process
+        time.sleep(0.005)
+    return None
+
+
+def _numbers(pid: int) -> list[int]:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("NSpid:"):
+            return [int(word) for word in line.split()[1:]]
+    return [pid]
+
+
+def _innermost(pid: int) -> int:
+    return _numbers(pid)[-1]
+
+
+def _levels(pid: int) -> int:
+    return len(_numbers(pid))
+
+
+class Rooms:
+    """Gives each thread its own warm sandbox, kept from one submission to the next; cold ones where none can be had."""
+
+    def __init__(self) -> None:
+        self.mine = threading.local()
+        self.all: list[Warm] = []
+        self.fault = ""
+
+    def room(self, folder: Path, limits: Limits, fds: tuple[int, int], unsafe: bool, cold: bool) -> Cold | Fork:
+        """What a submission runs in. ``unsafe`` and ``cold`` ask for a process of its own."""
+        if not (unsafe or cold or self.fault):
+            try:
+                return self._warm().fork(limits, fds)
+            except WarmFault:
+                self._drop()
+            try:
+                return self._warm().fork(limits, fds)  # once more, from a new one
+            except WarmFault as error:
+                self._drop()
+                self.fault = str(error)
+        return Cold(folder, limits, fds, unsafe)
+
+    def _warm(self) -> Warm:
+        warm = getattr(self.mine, "warm", None)
+        if warm is None or not warm.alive():
+            warm = self.mine.warm = Warm()
+            self.all.append(warm)
+        return warm
+
+    def _drop(self) -> None:
+        warm = getattr(self.mine, "warm", None)
+        if warm is not None:
+            warm.close()
+            self.mine.warm = None
+
+    def close(self) -> None:
+        for warm in self.all:
+            if warm.alive():
+                warm.close()
+        self.all.clear()
+        self.mine = threading.local()
+
+
+ROOMS = Rooms()
+atexit.register(ROOMS.close)

@@ -1,0 +1,226 @@
+"""Forks of a warm sandbox: what one notebook leaves behind, the next one does not find, and none reaches what forks."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from autograde.grading import execute, rooms, sandbox
+from autograde.grading.execute import Run
+from autograde.grading.rooms import Fork, Rooms, Warm, WarmFault
+from autograde.grading.sandbox import Limits
+from tests.grading.test_execute import text
+
+pytestmark = pytest.mark.sandbox
+LIMITS = Limits(cell_s=20, notebook_s=120, memory_mb=2048)
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[Rooms]:
+    """Rooms of this module alone, in the place of the process's own."""
+    made, known = Rooms(), rooms.ROOMS
+    execute.ROOMS = made
+    yield made
+    execute.ROOMS = known
+    made.close()
+
+
+def run(*sources: str, cold: bool = False, limits: Limits = LIMITS, files: dict[str, str] | None = None) -> Run:
+    with tempfile.TemporaryDirectory() as place:
+        for name, content in (files or {}).items():
+            (Path(place) / name).parent.mkdir(parents=True, exist_ok=True)
+            (Path(place) / name).write_text(content)
+        notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
+        result = execute.run(notebook, Path(place), lambda name, ask: None, limits=limits, cold=cold)
+    assert result.warm is not cold
+    return result
+
+
+def test_a_fork_is_a_notebook_like_any_other(own: Rooms) -> None:
+    source = "import numpy as np, torch\nprint(np.ones(2).sum(), torch.ones(2).sum().item())\nopen('mine/a.txt').read()"
+    warm, cold = (run(source, cold=cold, files={"mine/a.txt": "mine"}) for cold in (False, True))
+    assert warm.outputs == cold.outputs and text(warm.outputs[0]).startswith("2.0 2.0")
+    assert warm.reason == cold.reason == "ok"
+
+
+MARKS = {
+    "a file in /tmp": ("open('/tmp/mark', 'w')", "open('/tmp/mark')"),
+    "a file in shared memory": ("open('/dev/shm/mark', 'w')", "open('/dev/shm/mark')"),
+    "a file in /dev": ("open('/dev/mark', 'w')", "open('/dev/mark')"),
+    "a file beside the notebook": ("open('mark', 'w')", "open('mark')"),
+    "a file at the root": ("open('/mark', 'w')", "open('/mark')"),
+    "matplotlib's settings": ("open('/tmp/matplotlib/matplotlibrc', 'w')", "open('/tmp/matplotlib/matplotlibrc')"),
+    "a patched numpy": ("import numpy; numpy.mark = 1", "import numpy; numpy.mark"),
+    "a patched torch": ("import torch; torch.Tensor.mark = 1", "import torch; torch.Tensor.mark"),
+    "a builtin": ("import builtins; builtins.mark = 1", "mark"),
+    "a name in the notebook": ("mark = 1", "mark"),
+    "an environment variable": ("import os; os.environ['MARK'] = '1'", "import os; os.environ['MARK']"),
+    "a module": ("import sys; sys.modules['mark'] = sys", "import mark"),
+    "a System V segment": (
+        "import ctypes; assert ctypes.CDLL(None).shmget(4711, 4096, 0o1666) >= 0",
+        "import ctypes; assert ctypes.CDLL(None).shmget(4711, 4096, 0o666) >= 0",
+    ),
+    "a semaphore of POSIX": (
+        "import _multiprocessing as m; m.SemLock(1, 1, 1, '/mark', False)",
+        "open('/dev/shm/sem.mark')",
+    ),
+    "a socket with an abstract name": (
+        "import socket; kept = socket.socket(socket.AF_UNIX); kept.bind('\\0mark'); kept.listen()",
+        "import socket; socket.socket(socket.AF_UNIX).connect('\\0mark')",
+    ),
+    "a port on loopback": (
+        "import socket; kept = socket.create_server(('127.0.0.1', 4711))",
+        "import socket; socket.create_connection(('127.0.0.1', 4711), timeout=1)",
+    ),
+    "a process": (
+        "import subprocess; subprocess.Popen(['sleep', '600'], start_new_session=True)",
+        "import subprocess; assert 'sleep' in subprocess.check_output('cat /proc/[0-9]*/comm', shell=True, text=True)",
+    ),
+    "a key in the kernel's ring": (
+        "import ctypes; assert ctypes.CDLL(None).syscall(248, b'user', b'mark', b'x', 1, -4) > 0",
+        "import ctypes; assert ctypes.CDLL(None).syscall(250, 10, -4, b'user', b'mark', 0) > 0",
+    ),
+}
+
+
+def test_what_one_notebook_leaves_behind_the_next_does_not_find(own: Rooms) -> None:
+    left = run(*(leave for leave, _ in MARKS.values()))
+    assert left.reason == "ok"
+    found = run(*(find for _, find in MARKS.values()))
+    for index, what in enumerate(MARKS):
+        assert any(output["output_type"] == "error" for output in found.outputs[index]), what
+    assert len(own.all) == 1, "both came from the same warm sandbox"
+
+
+REACHES = {
+    "see any process but its own": "import os; assert len([n for n in os.listdir('/proc') if n.isdigit()]) > 2",
+    "keep a power": "assert int(open('/proc/self/status').read().split('CapEff:')[1].split()[0], 16)",
+    "have a bounding set": "assert int(open('/proc/self/status').read().split('CapBnd:')[1].split()[0], 16)",
+    "gain new privileges": "assert '\\nNoNewPrivs:\\t0' in open('/proc/self/status').read()",
+    "make a user namespace": "import ctypes; assert ctypes.CDLL(None).unshare(0x10000000) == 0",
+    "make a process namespace": "import ctypes; assert ctypes.CDLL(None).unshare(0x20000000) == 0",
+    "allow namespaces again": "open('/proc/sys/user/max_user_namespaces', 'w').write('9')",
+    "enter another namespace": "import ctypes, os; fd = os.open('/proc/1/ns/mnt', os.O_RDONLY); "
+    "assert ctypes.CDLL(None).setns(fd, 0) == 0",
+    "unmount what covers": "import ctypes; assert any(ctypes.CDLL(None).umount2(p, 2) == 0 "
+    "for p in (b'/tmp', b'/proc', b'/dev/shm', b'/notebook'))",
+    "mount anything": "import ctypes; assert ctypes.CDLL(None).mount(b'x', b'/tmp', b'tmpfs', 0, None) == 0",
+    "make the system writable": "import ctypes\nassert ctypes.CDLL(None).mount(None, b'/', None, 32 | 4096, None) == 0",
+    "write to the grader's files": "open('/grader/warm.py', 'a')",
+    "find the socket that asks for forks": "import os, stat\nheld = [fd for fd in range(256) if is_open(fd)]\n"
+    "assert any(stat.S_ISSOCK(os.fstat(fd).st_mode) for fd in held)",
+    "import the reference": "import solutions",
+    "change its root": "import os; os.chroot('/tmp')",
+    "call itself somebody else": "import os; os.setuid(0)",
+}
+
+
+def test_no_fork_reaches_what_it_was_forked_from(own: Rooms) -> None:
+    is_open = "import os\ndef is_open(fd):\n    try: return bool(os.fstat(fd))\n    except OSError: return False"
+    result = run(is_open, *REACHES.values())
+    for index, what in enumerate(REACHES, 1):
+        assert any(output["output_type"] == "error" for output in result.outputs.get(index, [])), what
+    assert result.reason == "ok"
+
+
+def test_killing_process_1_does_nothing_from_within(own: Rooms) -> None:
+    result = run("import os\nos.kill(1, 9)\nos.kill(os.getppid(), 9)\nos.kill(-1, 9)", "1 + 1")
+    assert result.reason == "ok" and text(result.outputs[1]) == "{'text/plain': '2'}"
+    assert run("1 + 1").reason == "ok"
+
+
+@pytest.mark.parametrize("end", ("os._exit(0)", "os.kill(os.getpid(), 9)", "os.abort()"))
+def test_a_fork_that_dies_takes_only_itself_along(own: Rooms, end: str) -> None:
+    before = len(own.all)
+    assert run("import os\n" + end).reason == "dead"
+    assert run("1 + 1").reason == "ok" and len(own.all) == max(before, 1)
+
+
+def test_nothing_lives_on_below_a_warm_sandbox(own: Rooms) -> None:
+    run("import os\nfor _ in range(5):\n    if os.fork() == 0:\n        os.setsid(); import time; time.sleep(600)")
+    warm = own._warm()
+    until = time.monotonic() + 10
+    while len(psutil.Process(warm.process.pid).children(recursive=True)) > 2:  # bubblewrap's first process, and ours
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def test_random_numbers_are_fresh_in_every_fork(own: Rooms) -> None:
+    source = "import random, numpy as np\n(random.random(), np.random.rand(), np.random.default_rng().random())"
+    first, second = (text(run(source).outputs[0]) for _ in range(2))
+    assert first != second
+    assert not set(first.strip("{}()").split(", ")) & set(second.strip("{}()").split(", "))
+    seeded = "import torch\ntorch.manual_seed(3)\ntorch.rand(2).tolist()"
+    assert run(seeded).outputs == run(seeded).outputs
+
+
+def test_limits_are_those_of_the_submission_not_of_the_sandbox(own: Rooms) -> None:
+    small = Limits(cell_s=20, notebook_s=60, memory_mb=2048, file_mb=1, folder_mb=4)
+    result = run(
+        "open('a', 'wb').write(bytes(2**21))",
+        "import resource; resource.getrlimit(resource.RLIMIT_CPU)[0]",
+        limits=small,
+    )
+    assert "File too large" in text(result.outputs[0])
+    assert text(result.outputs[1]) == "{'text/plain': '300'}"
+    full = "for n in range(9):\n    open(f'{n}', 'wb').write(bytes(2**20 - 1))"
+    assert "No space left" in text(run(full, limits=small).outputs[0])
+    large = Limits(cell_s=20, notebook_s=60, memory_mb=2048, file_mb=16)
+    assert not run("open('a', 'wb').write(bytes(2**22)); None", limits=large).outputs[0]
+
+
+def test_a_warm_sandbox_that_is_killed_is_replaced(own: Rooms) -> None:
+    run("1")
+    own._warm().process.kill()
+    own._warm().process.wait()
+    assert run("1 + 1").outputs[0][0]["data"] == {"text/plain": "2"}
+
+
+def test_one_that_dies_during_a_submission_is_a_dead_notebook(own: Rooms) -> None:
+    run("1")
+    warm = own._warm()
+    threading.Timer(1.5, warm.process.kill).start()
+    assert run("import time; time.sleep(10)").reason == "dead"
+    assert run("1 + 1").reason == "ok"
+
+
+def test_where_no_room_can_be_closed_no_student_code_runs(own: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A warm sandbox without its powers cannot close a fork's doors: the fork says so before it has run anything."""
+    known = sandbox.warm_command
+    monkeypatch.setattr(
+        sandbox, "warm_command", lambda fd: [w for w in known(fd) if w not in ("--cap-add", "CAP_SYS_RESOURCE")]
+    )
+    with pytest.raises(WarmFault):
+        Warm().close()
+
+
+def test_where_none_can_be_had_each_notebook_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(self: Warm) -> None:
+        raise WarmFault("not here")
+
+    monkeypatch.setattr(Warm, "__init__", none)
+    fresh = Rooms()
+    monkeypatch.setattr(execute, "ROOMS", fresh)
+    result = run("1 + 1", cold=True)
+    with tempfile.TemporaryDirectory() as place:
+        notebook = new_notebook(cells=[new_code_cell("1 + 1")])
+        fallen = execute.run(notebook, Path(place), lambda name, ask: None, limits=LIMITS)
+    assert fallen.outputs == result.outputs and not fallen.warm and "not here" in fresh.fault
+
+
+def test_a_fork_is_found_by_its_number_in_the_sandbox(own: Rooms) -> None:
+    read_fd, write_fd = os.pipe()
+    room = own.room(Path("/nonexistent"), LIMITS, (read_fd, write_fd), unsafe=False, cold=False)
+    assert isinstance(room, Fork) and psutil.Process(room.pid).ppid() != os.getpid()
+    room.close()
+    os.close(read_fd)
+    os.close(write_fd)
+    assert not psutil.pid_exists(room.pid)
