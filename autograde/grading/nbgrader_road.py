@@ -66,10 +66,16 @@ class SandboxedSubmission(NotebookExporter):
 
 
 class ShipKit(NbGraderPreprocessor):
-    """Puts the kit, the visible checks and the data into the release that nbgrader writes."""
+    """Puts the kit, the visible checks and the data into the release that nbgrader writes.
+
+    An assignment without exercises, such as an instructor's own with tests in its notebook, is released as it is.
+    """
 
     def preprocess(self, nb, resources):
-        made = release.files(resources["nbgrader"]["assignment"])
+        try:
+            made = release.files(resources["nbgrader"]["assignment"])
+        except LookupError:
+            made = {}
         resources.setdefault("outputs", {}).update(made)
         nb.metadata.pop("celltoolbar", None)
         return nb, resources

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import json
 import os
 import random
@@ -168,13 +169,31 @@ def unpack(files: list, blob: bytes) -> None:
 
 
 def load() -> None:
-    """Import what notebooks import. Nothing is computed: a thread that runs would be missing in every fork."""
+    """Import what notebooks import, and what torch imports late, at the first use of its meta device.
+
+    Nothing is computed: a thread that runs would be missing in every fork.
+    """
     import matplotlib.pyplot  # noqa: F401
     import matplotlib_inline.backend_inline  # noqa: F401
     import numpy  # noqa: F401
     import torch
 
     torch.set_num_threads(1)
+    torch.zeros(1, device="meta").sin()
+
+
+def warm_up(notebook: inside.Notebook) -> None:
+    """Show an error once, which fills the caches behind it, and keep what is loaded out of every fork's collections."""
+    try:
+        raise ValueError
+    except ValueError:
+        notebook.shell.showtraceback()
+    notebook.outputs = inside.Outputs(0)
+    for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+        if hasattr(sys, name):
+            delattr(sys, name)
+    gc.collect()
+    gc.freeze()
 
 
 def main(control_fd: int, kit_folder: str) -> None:
@@ -183,6 +202,7 @@ def main(control_fd: int, kit_folder: str) -> None:
     load()
     kit = inside.load_kit(Path(kit_folder))
     notebook = inside.Notebook(0)
+    warm_up(notebook)
     control = socket.socket(fileno=control_fd)
     control.set_inheritable(False)
     control.send(json.dumps({"ready": True}).encode())
