@@ -171,7 +171,7 @@ class Watcher(threading.Thread):
             self.peak_mb = max(self.peak_mb, used)
             if len(tree) > self.limits.processes + 2:
                 self.reason = f"it started more than {self.limits.processes} processes"
-            elif used > self.limits.memory_mb:
+            elif used > self.limits.memory_mb and sum(map(_own_share_mb, tree)) > self.limits.memory_mb:
                 self.reason = f"it used more than {self.limits.memory_mb} MiB of memory"
             if self.reason:
                 self.kill()
@@ -180,6 +180,16 @@ class Watcher(threading.Thread):
     def stop(self) -> None:
         self._stop_asked.set()
         self.join(timeout=5)
+
+
+def _own_share_mb(process: psutil.Process) -> float:
+    """Like ``_resident_mb``, but what is shared with others, such as the libraries of a warm sandbox, counts in parts."""
+    try:
+        return process.memory_full_info().pss / 2**20
+    except psutil.NoSuchProcess:
+        return 0.0
+    except psutil.AccessDenied:
+        return _resident_mb(process)
 
 
 def _resident_mb(process: psutil.Process) -> float:
