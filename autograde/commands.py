@@ -7,10 +7,11 @@ a score with its reason.
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -20,9 +21,13 @@ from rich.table import Table
 from autograde import doctor, exercises, gradebook, report, sample_class
 from autograde.grading import attempts, sandbox
 from autograde.grading.course import HOME, Course
+from autograde.grading.jobs import Done, perform
 from autograde.grading.nbgrader_road import PREPARED, tidy
+from autograde.grading.pool import NoWorkers, Pool
+from autograde.grading.rooms import ROOMS
 from autograde.grading.seeds import attempt_id
-from autograde.grading.submission import Graded, grade
+from autograde.grading.submission import Work, conclude
+from autograde.grading.submission import prepare as prepare_work
 
 DONE, FAILED, MISUSED = 0, 1, 2
 screen = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
@@ -36,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         return options.run(options)
-    except (Misused, LookupError, ValueError, sandbox.NoSandbox, gradebook.NotRecorded) as error:
+    except (Misused, LookupError, ValueError, sandbox.NoSandbox, gradebook.NotRecorded, NoWorkers) as error:
         message = error.args[0] if error.args else error
         print(f"autograde {options.command}: {message}", file=sys.stderr)
         return FAILED
@@ -70,7 +75,14 @@ def parser() -> argparse.ArgumentParser:
     made = command("grade", run_grade, "grade what was handed in", "grade recurrent_neurons --workers 2")
     made.add_argument("assignments", nargs="*", metavar="NAME", help="assignments (default: all that were handed in)")
     made.add_argument("--student", metavar="ID", help="only this student")
-    made.add_argument("--workers", type=int, default=2, metavar="N", help="submissions at once (default: 2)")
+    made.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="submissions at once (default: the cores)"
+    )
+    made.add_argument("--scheduler", metavar="ADDRESS", help="grade on the workers of this Dask scheduler")
+    made.add_argument("--json", action="store_true", help="say each result as a line of JSON, for programs")
+    made.add_argument(
+        "--cold", action="store_true", help="start Python anew for each notebook instead of forking a warm one"
+    )
     made.add_argument("--regrade", action="store_true", help="grade again what has not changed since it was graded")
     made.add_argument("--cell-seconds", type=float, metavar="S", help="seconds that one cell may take")
     made.add_argument("--notebook-seconds", type=float, metavar="S", help="seconds that one notebook may take")
@@ -143,7 +155,7 @@ def grade_assignment(course: Course, name: str, options: argparse.Namespace) -> 
     for student in students:
         prepare(course, student, name)
     waiting = [student for student in students if options.regrade or not up_to_date(course, student, name)]
-    if len(waiting) < len(students):
+    if len(waiting) < len(students) and not options.json:
         screen.print(
             f"{name}: {len(students) - len(waiting)} unchanged since they were graded (--regrade grades again)"
         )
@@ -154,36 +166,46 @@ def grade_assignment(course: Course, name: str, options: argparse.Namespace) -> 
         "unsafe_no_sandbox": options.unsafe_no_sandbox or None,
     }
     settings = {key: value for key, value in settings.items() if value is not None}
-    faults = grade_all(course, name, waiting, settings, options.workers)
-    show_scores(course, name, students)
+    faults = grade_all(course, name, waiting, settings, options)
+    if not options.json:
+        show_scores(course, name, students)
     for student, words in faults.items():
         print(f"not recorded: {student}: {words}", file=sys.stderr)
     return FAILED if faults else DONE
 
 
-def grade_all(course: Course, name: str, students: list[str], settings: dict, workers: int) -> dict[str, str]:
+def grade_all(
+    course: Course, name: str, students: list[str], settings: dict, options: argparse.Namespace
+) -> dict[str, str]:
     """Grade in parallel, record one by one as they come; returns who could not be recorded, and why."""
-    limits = limits_of(course, settings)
-    unsafe = bool(settings.get("unsafe_no_sandbox"))
+    limits, unsafe = limits_of(course, settings), bool(settings.get("unsafe_no_sandbox"))
+    works = (prepare_work(course, student, name, limits, unsafe, options.cold) for student in students)
     faults: dict[str, str] = {}
-    with ThreadPoolExecutor(workers) as pool, progress(f"grading {name}", len(students)) as step:
-        waiting: dict[Future[Graded], str] = {
-            pool.submit(grade, course, student, name, limits, unsafe): student for student in students
-        }
-        try:
-            for future in as_completed(waiting):
-                student = waiting[future]
-                try:
-                    PREPARED[str(course.root), student, name] = future.result()
-                    gradebook.record(course, name, student, settings)
-                except (gradebook.NotRecorded, OSError) as error:
-                    faults[student] = str(error)
-                step(student)
-        except BaseException:
-            for future in waiting:
-                future.cancel()
-            raise
+    with progress(f"grading {name}", len(students), options.json) as step:
+        for work, done in performed(works, min(options.workers, len(students)), options.scheduler):
+            graded = conclude(work, done)
+            try:
+                PREPARED[str(course.root), work.student, name] = graded
+                gradebook.record(course, name, work.student, settings)
+                attempts.mark_recorded(course, graded.record)
+            except (gradebook.NotRecorded, OSError) as error:
+                PREPARED.clear()
+                faults[work.student] = str(error)
+            step(work.student, graded.record)
     return faults
+
+
+def performed(works: Iterator[Work], workers: int, scheduler: str | None) -> Iterator[tuple[Work, Done | None]]:
+    """Perform the jobs here where one worker is enough, else in a pool."""
+    if workers > 1 or scheduler:
+        with Pool(workers, scheduler) as pool:
+            yield from pool.perform(works)
+        return
+    try:
+        for work in works:
+            yield work, perform(work.job) if work.job else None
+    finally:
+        ROOMS.close()
 
 
 def limits_of(course: Course, settings: dict) -> sandbox.Limits:
@@ -208,7 +230,9 @@ def up_to_date(course: Course, student: str, name: str) -> bool:
     record = attempts.read(course, student, name)
     graded = course.folder("autograded", student, name) / f"{name}.ipynb"
     submitted, _ = course.submission(student, name)
-    return bool(record) and graded.exists() and record["attempt"] == attempt_id(submitted)  # type: ignore[index]
+    if record is None or not graded.exists() or not record.get("recorded"):
+        return False
+    return record["attempt"] == attempt_id(submitted)
 
 
 def show_scores(course: Course, name: str, students: list[str]) -> None:
@@ -315,29 +339,46 @@ def run_doctor(options: argparse.Namespace) -> int:
 
 
 class progress:
-    """A live line with done, all and time left; where there is no terminal, a line every ten seconds."""
+    """A live line with done, all, failing, rate and time left; without a terminal, a line every ten seconds.
 
-    def __init__(self, words: str, total: int) -> None:
-        self.words, self.total, self.done, self.said = words, total, 0, time.monotonic()
+    ``lines`` says each result as a line of JSON instead.
+    """
+
+    def __init__(self, words: str, total: int, lines: bool = False) -> None:
+        self.words, self.total, self.lines = words, total, lines
+        self.done = self.failing = 0
+        self.began = self.said = time.monotonic()
         self.bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=screen
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[more]}"),
+            TimeRemainingColumn(),
+            console=screen,
         )
 
-    def __enter__(self) -> Callable[[str], None]:
-        if screen.is_terminal:
+    def __enter__(self) -> Callable[..., None]:
+        if screen.is_terminal and not self.lines:
             self.bar.start()
-        self.task = self.bar.add_task(self.words, total=self.total)
+        self.task = self.bar.add_task(self.words, total=self.total, more="")
         return self.step
 
-    def step(self, name: str) -> None:
+    def step(self, name: str, record: dict | None = None) -> None:
         self.done += 1
-        self.bar.update(self.task, advance=1)
-        if not screen.is_terminal and (time.monotonic() - self.said > 10 or self.done == self.total):
+        self.failing += bool(record and (record["fault"] or record["ended"] != "ok"))
+        rate = 60 * self.done / max(time.monotonic() - self.began, 1e-3)
+        more = f"{rate:.0f} a minute" + (f", {self.failing} failing" if self.failing else "")
+        self.bar.update(self.task, advance=1, more=more)
+        if self.lines and record:
+            keys = ("student", "assignment", "points", "max_points", "ended", "detail", "fault", "seconds")
+            print(json.dumps({"done": self.done, "of": self.total, **{key: record[key] for key in keys}}), flush=True)
+        elif not screen.is_terminal and (time.monotonic() - self.said > 10 or self.done == self.total):
             self.said = time.monotonic()
-            screen.print(f"{self.words}: {self.done} of {self.total}")
+            left = (self.total - self.done) * (self.said - self.began) / self.done
+            screen.print(f"{self.words}: {self.done} of {self.total}, {more}, {left:.0f} s left")
 
     def __exit__(self, *error: object) -> None:
-        if screen.is_terminal:
+        if screen.is_terminal and not self.lines:
             self.bar.stop()
 
 

@@ -23,6 +23,11 @@ def write(course: Course, record: dict) -> Path:
     return path
 
 
+def mark_recorded(course: Course, record: dict) -> None:
+    """Say in the record that the gradebook has the scores: until then the submission counts as not graded."""
+    write(course, {**record, "recorded": True})
+
+
 def read(course: Course, student: str, assignment: str) -> dict | None:
     """The record of a student's latest graded attempt, or None."""
     files = sorted(folder(course, student, assignment).glob("*.json"), key=lambda path: path.stat().st_mtime_ns)

@@ -183,7 +183,7 @@ class Watcher(threading.Thread):
 
 
 def _own_share_mb(process: psutil.Process) -> float:
-    """Like ``_resident_mb``, but what is shared with others, such as the libraries of a warm sandbox, counts in parts."""
+    """What it takes for itself; what it shares, such as the libraries of a warm sandbox, counts in parts."""
     try:
         return process.memory_full_info().pss / 2**20
     except psutil.NoSuchProcess:

@@ -1,14 +1,14 @@
-"""Grade one submission: rebuild, run in a sandbox, probe, judge. What a student did never raises here."""
+"""Grade one submission: prepare a job, have it performed, judge what comes back. What a student did never raises here.
+
+``prepare`` and ``conclude`` know the answers and stay with the coordinator; ``jobs.perform`` may run anywhere.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import nbformat
 from nbformat.notebooknode import NotebookNode
@@ -17,13 +17,14 @@ from autograde import exercises
 from autograde.exercises.definition import Assignment
 from autograde.grading import judge
 from autograde.grading.course import Course, is_own_file
-from autograde.grading.execute import Ask, Run, graded_by_machine, run
+from autograde.grading.execute import Reply, Run, graded_by_machine
+from autograde.grading.jobs import Done, Job, perform
+from autograde.grading.judge import Probe
 from autograde.grading.rebuild import Rebuilt, grade_id, printable, rebuild
 from autograde.grading.sandbox import Limits
 from autograde.grading.seeds import attempt_id, cell_seed, course_secret
 from autograde.kit.staging import Verdict, without_outcome
 
-NOT_FOUND = ("missing", "stub")
 FILES, FOLDER_BYTES = 200, 64 * 2**20
 
 
@@ -36,37 +37,55 @@ class Graded:
     record: dict
 
 
-class Judging:
-    """Judges the cells of one run, and asks again at the end for names that came later than their check."""
+@dataclass
+class Work:
+    """A submission between its job and its verdicts: what the coordinator keeps to itself."""
 
-    def __init__(self, assignment: Assignment, notebook: NotebookNode, seeds: dict[str, int]) -> None:
-        self.verdicts: dict[str, Verdict] = {}
-        self.assignment, self.seeds = assignment, seeds
-        self.sources = {
-            grade_id(cell).removesuffix("_solution"): cell.source
-            for cell in notebook.cells
-            if grade_id(cell).endswith("_solution")
-        }
-
-    def on_graded(self, name: str, ask: Ask) -> None:
-        exercise = self.assignment.exercise(name)
-        if exercise is None:
-            raise LookupError(f"the notebook grades {name!r}, which autograde/exercises does not hold")
-        probe = judge.probe(exercise, self.seeds[name])
-        self.verdicts[name] = printable(judge.verdict(probe, ask(probe.message), self.sources.get(name, "")))
-
-    def on_finished(self, ask: Ask) -> None:
-        for name, verdict in list(self.verdicts.items()):
-            if verdict["reason"] in NOT_FOUND:
-                self.on_graded(name, ask)
+    student: str
+    assignment: str
+    job: Job | None
+    rebuilt: Rebuilt
+    probes: dict[str, Probe]
+    seeds: dict[str, int]
+    attempt: str
+    release: str
+    note: str
+    limits: Limits
+    unsafe: bool
+    begun: float
+    started: datetime
 
 
-def grade(course: Course, student: str, assignment: str, limits: Limits | None = None, unsafe: bool = False) -> Graded:
-    """Grade what a student handed in.
+def grade(
+    course: Course,
+    student: str,
+    assignment: str,
+    limits: Limits | None = None,
+    unsafe: bool = False,
+    cold: bool = False,
+) -> Graded:
+    """Grade what a student handed in, in this process.
 
     Raises:
         LookupError: the assignment is not released, or has no exercises.
         NoSandbox: student code cannot be confined here.
+    """
+    work = prepare(course, student, assignment, limits, unsafe, cold)
+    return conclude(work, perform(work.job) if work.job else None)
+
+
+def prepare(
+    course: Course,
+    student: str,
+    assignment: str,
+    limits: Limits | None = None,
+    unsafe: bool = False,
+    cold: bool = False,
+) -> Work:
+    """Rebuild a submission and draw its questions. Where it cannot be read, there is no job.
+
+    Raises:
+        LookupError: the assignment is not released, or has no exercises.
     """
     limits = limits or Limits()
     begun, started = time.monotonic(), datetime.now(UTC)
@@ -75,43 +94,72 @@ def grade(course: Course, student: str, assignment: str, limits: Limits | None =
     secret = course_secret(course.secret)
     cells = [grade_id(cell) for cell in rebuilt.notebook.cells if graded_by_machine(cell)]
     seeds = {cell: cell_seed(secret, assignment, student, cell, attempt) for cell in cells}
-    judging = Judging(asked, rebuilt.notebook, seeds)
-    result = Run(unsafe=unsafe)
-    if rebuilt.fault:
-        judging.verdicts = {cell: _unreadable(asked, cell, seeds[cell], rebuilt) for cell in cells}
-    else:
-        with tempfile.TemporaryDirectory(prefix="submission-") as place:
-            folder = Path(place)
-            left_out = lay_out(course, student, assignment, folder)
-            result = run(rebuilt.notebook, folder, judging.on_graded, judging.on_finished, limits, unsafe)
+    probes = {cell: judge.probe(_exercise(asked, cell), seed) for cell, seed in seeds.items()}
+    job = None
+    if not rebuilt.fault:
+        files, left_out = files_of(course, student, assignment)
+        messages = {cell: probe.message for cell, probe in probes.items()}
+        job = Job(nbformat.writes(rebuilt.notebook), tuple(files.items()), messages, limits, unsafe, cold)
         if left_out:
             rebuilt.decisions.append({"cell": "", "how": "files", "note": f"left out: {', '.join(left_out)[:500]}"})
+    release = hashlib.sha256(course.release_notebook(assignment).read_bytes()).hexdigest()[:16]
+    return Work(
+        student, assignment, job, rebuilt, probes, seeds, attempt, release, note, limits, unsafe, begun, started
+    )
+
+
+def _exercise(assignment: Assignment, name: str) -> judge.Exercise:
+    exercise = assignment.exercise(name)
+    if exercise is None:
+        raise LookupError(f"the notebook grades {name!r}, which autograde/exercises does not hold")
+    return exercise
+
+
+def conclude(work: Work, done: Done | None) -> Graded:
+    """Judge what came back, or say why nothing could be run."""
+    notebook = work.rebuilt.notebook
+    result = done.run if done else Run(unsafe=work.unsafe)
+    sources = {
+        grade_id(cell).removesuffix("_solution"): cell.source
+        for cell in notebook.cells
+        if grade_id(cell).endswith("_solution")
+    }
+    verdicts = {}
+    for cell, probe in work.probes.items():
+        if done is None:
+            verdicts[cell] = _unreadable(probe, work.rebuilt)
+        else:
+            reply = done.replies.get(cell) or Reply("dead", detail=result.detail or "nothing came back")
+            verdicts[cell] = printable(judge.verdict(probe, reply, sources.get(cell, "")))
     for index, outputs in result.outputs.items():
-        rebuilt.notebook.cells[index].outputs = [nbformat.from_dict(output) for output in outputs]
-    record = {
-        "assignment": assignment,
-        "student": student,
-        "attempt": attempt,
-        "release": hashlib.sha256(course.release_notebook(assignment).read_bytes()).hexdigest()[:16],
-        "started": started.isoformat(timespec="seconds"),
-        "seconds": round(time.monotonic() - begun, 2),
-        "file": note,
-        "fault": rebuilt.fault,
+        notebook.cells[index].outputs = [nbformat.from_dict(output) for output in outputs]
+    return Graded(notebook, verdicts, printable(_record(work, result, verdicts)))
+
+
+def _record(work: Work, result: Run, verdicts: dict[str, Verdict]) -> dict:
+    return {
+        "assignment": work.assignment,
+        "student": work.student,
+        "attempt": work.attempt,
+        "release": work.release,
+        "started": work.started.isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - work.begun, 2),
+        "file": work.note,
+        "fault": work.rebuilt.fault,
         "ended": result.reason,
         "detail": result.detail,
-        "limits": asdict(limits),
+        "limits": asdict(work.limits),
         "limits_hit": result.limits_hit,
         "stray_frames": result.stray_frames,
         "peak_mb": result.peak_mb,
-        "unsafe": unsafe,
+        "unsafe": work.unsafe,
         "warm": result.warm,
-        "decisions": rebuilt.decisions,
-        "seeds": {cell: str(seed) for cell, seed in seeds.items()},
-        "verdicts": judging.verdicts,
-        "points": round(sum(verdict["points"] for verdict in judging.verdicts.values()), 2),
-        "max_points": round(sum(verdict["max_points"] for verdict in judging.verdicts.values()), 2),
+        "decisions": work.rebuilt.decisions,
+        "seeds": {cell: str(seed) for cell, seed in work.seeds.items()},
+        "verdicts": verdicts,
+        "points": round(sum(verdict["points"] for verdict in verdicts.values()), 2),
+        "max_points": round(sum(verdict["max_points"] for verdict in verdicts.values()), 2),
     }
-    return Graded(rebuilt.notebook, judging.verdicts, printable(record))
 
 
 def _rebuilt(course: Course, student: str, assignment: str) -> tuple[Rebuilt, str, str]:
@@ -121,19 +169,19 @@ def _rebuilt(course: Course, student: str, assignment: str) -> tuple[Rebuilt, st
     return rebuild(release, submitted), attempt_id(submitted), note
 
 
-def _unreadable(assignment: Assignment, cell: str, seed: int, rebuilt: Rebuilt) -> Verdict:
-    exercise = assignment.exercise(cell)
-    assert exercise is not None
+def _unreadable(probe: Probe, rebuilt: Rebuilt) -> Verdict:
     reason = "no_submission" if "no notebook" in (rebuilt.fault or "") else "unreadable"
-    return without_outcome(judge.probe(exercise, seed).question, reason, f"{cell}: {rebuilt.fault}.")
+    return without_outcome(probe.question, reason, f"{probe.exercise.name}: {rebuilt.fault}.")
 
 
-def lay_out(course: Course, student: str, assignment: str, folder: Path) -> list[str]:
-    """Fill the folder that the notebook runs in: the student's own regular files, then the release's over them.
+def files_of(course: Course, student: str, assignment: str) -> tuple[dict[str, bytes], list[str]]:
+    """The files that the notebook runs beside: the student's own regular files, and the release's in place of any.
 
-    Returns the names of the student's files that were left out: links, notebooks, and what goes over the bounds.
+    Returns them by name, and the names of the student's files that were left out: links, notebooks, and what goes over
+    the bounds.
     """
     theirs = course.folder("submitted", student, assignment)
+    files: dict[str, bytes] = {}
     left_out, count, size = [], 0, 0
     for path in sorted(theirs.rglob("*")):
         if path.is_dir() and not path.is_symlink():
@@ -145,10 +193,13 @@ def lay_out(course: Course, student: str, assignment: str, folder: Path) -> list
         count, size = count + 1, size + (path.stat().st_size if own else 0)
         if not own or count > FILES or size > FOLDER_BYTES:
             left_out.append(name)
-            continue
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, folder / name)
+        elif not name.startswith("kit/"):
+            files[name] = path.read_bytes()
     released = course.release_notebook(assignment).parent
-    shutil.rmtree(folder / "kit", ignore_errors=True)
-    shutil.copytree(released, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.ipynb", "__pycache__"))
-    return left_out
+    for path in sorted(released.rglob("*")):
+        if path.is_file() and path.suffix != ".ipynb" and "__pycache__" not in path.parts:
+            name = str(path.relative_to(released))
+            for above in [name, *map(str, path.relative_to(released).parents)]:
+                files.pop(above, None)  # a file of the student's where the release has a folder
+            files[name] = path.read_bytes()
+    return files, left_out

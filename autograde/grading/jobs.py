@@ -1,0 +1,77 @@
+"""What a worker is given and what it gives back: run one notebook, ask its questions. It knows no answer.
+
+A job is complete in itself, so that it can run in this process, in another, or on another machine.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+
+from autograde.grading.execute import Ask, Reply, Run, run
+from autograde.grading.sandbox import Limits
+from autograde.kit.plain import PlainError, decode
+
+NOT_FOUND = ("missing", "stub")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A rebuilt notebook as JSON, the files beside it, and the question of each graded cell as bytes."""
+
+    notebook: str = field(repr=False)
+    files: tuple[tuple[str, bytes], ...] = field(repr=False)
+    probes: dict[str, bytes] = field(repr=False)
+    limits: Limits
+    unsafe: bool = False
+    cold: bool = False
+
+
+@dataclass(frozen=True)
+class Done:
+    """How the notebook ran, and the reply of each graded cell. Replies are bytes that nobody has believed yet."""
+
+    run: Run
+    replies: dict[str, Reply] = field(default_factory=dict)
+
+
+def perform(job: Job) -> Done:
+    """Run a job. A name that came later than its check is asked for again at the end.
+
+    Raises:
+        NoSandbox: student code cannot be confined here.
+    """
+    replies: dict[str, Reply] = {}
+
+    def on_graded(name: str, ask: Ask) -> None:
+        if name not in job.probes:
+            raise LookupError(f"the notebook grades {name!r}, which autograde/exercises does not hold")
+        replies[name] = ask(job.probes[name])
+
+    def on_finished(ask: Ask) -> None:
+        for name in [name for name, reply in replies.items() if not_found(reply)]:
+            replies[name] = ask(job.probes[name])
+
+    with tempfile.TemporaryDirectory(prefix="submission-") as place:
+        for name, content in job.files:
+            path = Path(place) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        notebook = nbformat.reads(job.notebook, as_version=4)
+        result = run(notebook, Path(place), on_graded, on_finished, job.limits, job.unsafe, job.cold)
+    return Done(result, replies)
+
+
+def not_found(reply: Reply) -> bool:
+    """Whether what was asked for was not there yet, or still a stub."""
+    if reply.status != "ok":
+        return False
+    try:
+        outcomes = decode(reply.data)
+    except PlainError:
+        return False
+    first = next(iter(outcomes), None) if type(outcomes) is list else None
+    return type(first) is dict and first.get("status") in NOT_FOUND

@@ -1,0 +1,121 @@
+"""Perform jobs on many workers at once: processes of this machine, or any Dask cluster.
+
+Workers run notebooks and know no answers; the coordinator, who iterates, prepares and judges. No more jobs are under
+way than the workers need, so that memory stays flat however large the class. A worker that dies loses nothing: its job
+is performed elsewhere; one that has cost three workers their lives is given up and recorded as such.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import uuid
+from collections.abc import Iterable, Iterator
+
+import dask
+from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
+
+from autograde.grading.execute import Run
+from autograde.grading.jobs import Done, perform
+from autograde.grading.submission import Work
+
+DEATHS = 2  # workers that one job may cost before it is given up with the next
+AHEAD = 2  # jobs a worker that are prepared before it asks
+CONNECT_S = 20
+SETTINGS = {
+    "distributed.scheduler.allowed-failures": DEATHS,
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
+    "distributed.admin.tick.limit": "30s",
+    "distributed.logging.distributed": "error",
+}
+
+
+class NoWorkers(RuntimeError):
+    """The workers cannot be had, or are gone; the words say what to do. What was recorded stays recorded."""
+
+
+class Pool:
+    """Workers, as a context: ``workers`` processes of this machine, or those of the scheduler at an address.
+
+    Raises:
+        NoWorkers: nobody answers at the scheduler's address.
+    """
+
+    def __init__(self, workers: int, scheduler: str | None = None) -> None:
+        self.workers, self.scheduler = workers, scheduler
+        self.given_up = 0
+
+    def __enter__(self) -> Pool:
+        self.closing = contextlib.ExitStack()
+        self.closing.enter_context(dask.config.set(SETTINGS))
+        for name in ("distributed", "distributed.nanny", "distributed.worker", "distributed.scheduler", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        try:
+            self.client = self.closing.enter_context(self._client())
+        except (OSError, TimeoutError, ValueError) as error:
+            self.closing.close()
+            raise NoWorkers(
+                f"no scheduler answers at {self.scheduler}: {error}. Start one with `dask scheduler`, workers with "
+                "`dask worker ADDRESS --nthreads 1`, and name its address"
+            ) from None
+        return self
+
+    def _client(self) -> Client:
+        if self.scheduler:
+            return Client(self.scheduler, timeout=CONNECT_S, set_as_default=False)
+        cluster = LocalCluster(
+            n_workers=self.workers,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+            memory_limit=0,
+            security=True,  # other users of this machine cannot talk to it
+            silence_logs=logging.CRITICAL,
+        )
+        self.closing.enter_context(cluster)
+        return Client(cluster, timeout=CONNECT_S, set_as_default=False)
+
+    def __exit__(self, *error: object) -> None:
+        with contextlib.suppress(Exception):
+            self.closing.close()
+
+    def perform(self, works: Iterable[Work]) -> Iterator[tuple[Work, Done | None]]:
+        """Perform the job of each work, in whatever order they end; a work without a job comes back at once.
+
+        Raises:
+            NoWorkers: the scheduler is gone.
+        """
+        waiting: dict[str, Work] = {}
+        finished = as_completed([], loop=self.client.loop)
+        for work in works:
+            if work.job is None:
+                yield work, None
+                continue
+            key = f"{work.assignment}-{work.student}-{uuid.uuid4().hex}"
+            future = self.client.submit(perform, work.job, key=key, pure=False)
+            waiting[key] = work
+            finished.add(future)
+            if len(waiting) >= AHEAD * self._width():
+                yield self._next(finished, waiting)
+        while waiting:
+            yield self._next(finished, waiting)
+
+    def _width(self) -> int:
+        return max(1, len(self.client.nthreads()) if self.scheduler else self.workers)
+
+    def _next(self, finished: as_completed, waiting: dict[str, Work]) -> tuple[Work, Done]:
+        future: Future = next(finished)
+        work = waiting.pop(str(future.key))
+        if future.status == "finished":
+            return work, future.result()
+        error = future.exception() if future.status == "error" else None
+        if isinstance(error, KilledWorker):
+            self.given_up += 1
+            words = f"it was begun {DEATHS + 1} times, and each time the worker that ran it died"
+            return work, Done(Run(reason="dead", detail=words, unsafe=work.unsafe))
+        if error is not None:
+            raise error
+        raise NoWorkers("the scheduler is gone. What was graded is recorded; the same command goes on from here")
