@@ -552,7 +552,7 @@ MASKED_CROSS_ENTROPY = Exercise(
         Misconception(
             "filling-is-success",
             "the filling counts as steps without a loss",
-            "Make the batch longer by a hundred steps of filling. What becomes of your mean, and by what is it divided?",
+            "Make the batch longer by a hundred steps of filling. What becomes of the number that you divide by?",
             WRONG,
             loss_with_the_filling_as_success,
         ),
@@ -619,6 +619,7 @@ def loss_backward_cases(rng: np.random.Generator) -> list[Case]:
         case("mask", "a batch with more filling than steps", N=4, T=9, V=6, lengths=[2, 1, 3, 9]),
         case("mask", "targets of -1 in the filling", lengths=[2, 5, 4], filling=-1),
         case("edges", "scores of a thousand and more", scale=1500.0),
+        case("edges", "a batch with a single real step", N=2, T=3, lengths=[0, 1]),
         case("edges", "a batch without a single real step", N=2, T=3, lengths=[0, 0]),
         case("edges", "scores of float32", lengths=[4, 5, 2], dtype=np.float32),
     ]
@@ -860,10 +861,10 @@ def decoder(rng: np.random.Generator, V: int, D: int, H: int, end: int, ends: fl
     W_x, W_h, b = layer_weights(rng, D, H)
     W_y, b_y = readout_weights(rng, H, V)
     b_y[START_TOKEN], b_y[end] = -30.0, b_y[end] + ends
-    return [2 * rng.normal(size=(V, D)), W_x, W_h, b, 2 * W_y, b_y]
+    return [rng.normal(size=(V, D)), W_x, 2 * W_h, b, 2 * W_y, b_y]
 
 
-def smallest_lead(h: np.ndarray, weights: list[np.ndarray], tokens: np.ndarray) -> np.ndarray:
+def smallest_lead(h: np.ndarray, weights: list[np.ndarray], tokens: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """For each row the smallest lead of a written token's score over the next best: ties would be a matter of luck."""
     E, W_x, W_h, b, W_y, b_y = weights
     read = reference.shifted(tokens, START_TOKEN)
@@ -871,7 +872,7 @@ def smallest_lead(h: np.ndarray, weights: list[np.ndarray], tokens: np.ndarray) 
     for t in range(tokens.shape[1]):
         h = np.tanh(E[read[:, t]] @ W_x + h @ W_h + b)
         scores = np.sort(h @ W_y + b_y, axis=1)
-        lead = np.minimum(lead, scores[:, -1] - scores[:, -2])
+        lead = np.where(t < lengths, np.minimum(lead, scores[:, -1] - scores[:, -2]), lead)
     return lead
 
 
@@ -881,14 +882,15 @@ def decoding(
     """Draw a decoder and first states from which it writes just so many tokens; ``steps + 1`` is one without an end."""
     while True:
         weights = decoder(rng, V, D, H, end, ends)
-        h = rng.uniform(-0.95, 0.95, size=(150, H))
+        h = rng.uniform(-0.95, 0.95, size=(200, H))
         tokens, found = greedy_reference(h, *weights, START_TOKEN, end, steps)
         written = np.where(tokens[:, -1] == end, found, steps + 1)
-        clear = (smallest_lead(h, weights, tokens) > 0.05) | (written == 1)
-        lively = np.array([len(set(row)) > min(3, length // 2) for row, length in zip(tokens.tolist(), written)])
+        clear = smallest_lead(h, weights, tokens, found) > 0.05
+        lively = np.array([len(set(row)) >= min(3, length) for row, length in zip(tokens.tolist(), found)])
         rows: list[int] = []
         for length in lengths:
-            rows += [row for row in np.nonzero((written == length) & clear & lively)[0] if row not in rows][:1]
+            fit = np.nonzero((written == length) & clear & lively)[0]
+            rows += [row for row in fit if tokens[row].tolist() not in tokens[rows].tolist()][:1]
         if len(rows) == len(lengths):
             return [value.astype(dtype) for value in (h[rows], *weights)] + [START_TOKEN, end, steps]
 
@@ -903,7 +905,7 @@ def greedy_cases(rng: np.random.Generator) -> list[Case]:
         case("ends", "sequences of which one ends at once, and one not at all", 4, 1, 8, 3, steps=7, end=3),
         case("ends", "sequences that all end before the steps are used up", 3, 5, 1, steps=8, end=5),
         case("sizes", "one sequence that ends with the last step", 4, steps=4, end=1),
-        case("sizes", "a single step", 1, 3 - 1, steps=1, end=4),
+        case("sizes", "a single step", 1, 2, steps=1, end=4),
         case("sizes", "arrays of float32", 3, 6, 1, steps=5, end=3, dtype=np.float32),
     ]
 
@@ -1087,7 +1089,8 @@ class ReferenceEncoderDecoder(nn.Module):
         self.layers = (RNN(source_size, H, batch_first=True), RNN(target_size, H, batch_first=True))
 
     def forward(self, x, y_in, lengths=None):
-        lengths = None if lengths is None else lengths.detach().to(torch.long)
+        # On the meta device there are no lengths to look at, and the scores' device is all that counts.
+        lengths = None if lengths is None or lengths.is_meta else lengths.detach().to(torch.long)
         _, state = self.run("encoder", x, None, lengths)
         h, _ = self.run("decoder", y_in, state, None)
         return h @ self.W_y + self.b_y
