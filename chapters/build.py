@@ -22,8 +22,10 @@ BEHIND = (
     "constraints.txt",
     "_config.yml",
     "solutions/**/*.py",
+    "chapters/*.py",
     "chapters/drawing/*.py",
     "chapters/results/*.json",
+    "autograde/kit/*.py",
 )
 
 
