@@ -187,7 +187,7 @@ def rows(ax: Axes, results: dict[str, list[float]], level: float) -> None:
 
 
 def solved(ax: Axes, counts: dict[str, list[int | None]], steps: list[int], of: int) -> None:
-    """How many of ``of`` runs solved each length: a number in a square that grows with it, a dot where none was run."""
+    """How many of ``of`` runs solved each length: a number in a box that grows with it, a dot where none was run."""
     for row, (name, by_steps) in enumerate(counts.items()):
         colour = KINDS[name.split(",")[0]][0]
         for column, count in enumerate(by_steps):
@@ -195,10 +195,10 @@ def solved(ax: Axes, counts: dict[str, list[int | None]], steps: list[int], of: 
                 ax.text(column, row, "·", color=MUTED, ha="center", va="center")
                 continue
             half = 0.42 * (count / of) ** 0.5
-            square = Rectangle(
+            grown = Rectangle(
                 (column - half, row - half), 2 * half, 2 * half, facecolor=colour, alpha=0.25, linewidth=0
             )
-            ax.add_patch(square)
+            ax.add_patch(grown)
             ax.text(column, row, str(count), color=INK if count else MUTED, ha="center", va="center")
     ax.set_xticks(range(len(steps)), [str(n) for n in steps])
     ax.set_yticks(range(len(counts)), list(counts))

@@ -392,10 +392,7 @@ class StepsFirst(nn.Module):
 
 
 class OneDirection(nn.Module):
-    """A step at a time, by recursion over the sequence; not what a parameter is called, but where it stands."""
-
-    def __init__(self):
-        super().__init__()
+    """A step at a time, by recursion over the sequence."""
 
     def forward(self, steps, state, weights):
         if not steps:
@@ -409,7 +406,7 @@ class OneDirection(nn.Module):
 class WithAModuleInside(nn.Module):
     def __init__(self, input_size, hidden_size, num_layers):
         super().__init__()
-        self.run, self.sizes = OneDirection(), (hidden_size, num_layers)
+        self.run, self.num_layers = OneDirection(), num_layers
         for level in range(num_layers):
             width = (input_size, 2 * hidden_size)[level > 0]
             for way in ("", "_reverse"):
@@ -417,17 +414,14 @@ class WithAModuleInside(nn.Module):
                     ("weight_ih", "weight_hh", "bias_ih", "bias_hh"),
                     ((hidden_size, width), (hidden_size, hidden_size), hidden_size, hidden_size),
                 ):
-                    setattr(
-                        self, f"{kind}_l{level}{way}", nn.Parameter(torch.full(torch.Size([]), 0.1).new_zeros(shape))
-                    )
+                    setattr(self, f"{kind}_l{level}{way}", nn.Parameter(torch.zeros(shape)))
 
     def weights(self, level, way):
         return [getattr(self, f"{kind}_l{level}{way}") for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
 
     def forward(self, x, h0=None):
-        hidden_size, num_layers = self.sizes
+        num_layers = self.num_layers
         states = [x[:, 0, :1] * 0 + self.bias_ih_l0 * 0] * (2 * num_layers) if h0 is None else list(h0)
-        assert len(states[0].T) == len(x) and len(states[0][0]) == hidden_size
         steps = list(x.unbind(1))
         for level in range(num_layers):
             ahead, states[2 * level] = self.run(steps, states[2 * level], self.weights(level, ""))
