@@ -20,7 +20,7 @@ help:  ## list the commands
 	@echo "make feedback     write each student's feedback page"
 	@echo "make report       write the class report"
 	@echo "make lint         ruff and the type checker"
-	@echo "make bench        measure the layers' speed against torch.nn"
+	@echo "make bench        measure the layers against torch.nn, the grading against stock nbgrader"
 	@echo "make experiments  run again what chapters/results holds"
 	@echo "make screenshots  draw the README's pictures again (needs Chromium)"
 	@echo "make doctor       say what of this machine is ready"
@@ -62,8 +62,9 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY)
+bench: $(READY) sandbox
 	$(BIN)/python -m tests.benchmarks.layers
+	$(BIN)/python -m tests.benchmarks.grading
 
 experiments: $(READY)
 	$(BIN)/python -m solutions.experiments --all

@@ -33,15 +33,15 @@ def right_step_backward(dh_t, x_t, h_prev, W_x, W_h, b):
 
 
 def step_cases(rng: np.random.Generator) -> list[Case]:
-    def case(group: str, words: str, N=3, D=4, H=5, x=1.0, h=1.0, dtype=np.float64) -> Case:
+    def case(group: str, words: str, N=3, D=4, H=5, x=1.0, h=1.0, w_x=1.0, w_h=1.0, dtype=np.float64) -> Case:
         W_x, W_h, b = layer_weights(rng, D, H)
         args = [rng.normal(size=(N, H)), x * rng.normal(size=(N, D)), h * rng.uniform(-0.9, 0.9, size=(N, H))]
-        return Case(group, words, {"args": [value.astype(dtype) for value in [*args, W_x, W_h, b]]})
+        return Case(group, words, {"args": [value.astype(dtype) for value in [*args, w_x * W_x, w_h * W_h, b]]})
 
     return [
-        case("inputs", "a step from a state of 0", h=0.0),
-        case("inputs", "a step from a state of 0, with more inputs than neurons", N=2, D=6, H=3, h=0.0),
-        case("state", "a step with inputs that are all 0", x=0.0),
+        case("inputs", "a step from a state of 0, without recurrent weights", h=0.0, w_h=0.0),
+        case("inputs", "the same with more inputs than neurons", N=2, D=6, H=3, h=0.0, w_h=0.0),
+        case("state", "a step whose inputs and input weights are all 0", x=0.0, w_x=0.0),
         case("whole", "a whole step on a batch of three"),
         case("whole", "a whole step on a batch of four, near the ends of tanh", N=4, D=2, H=3, x=2.5),
         case("sizes", "a batch of one sequence", N=1),
@@ -105,8 +105,8 @@ RNN_STEP_BACKWARD = Exercise(
     reference=right_step_backward,
     cases=step_cases,
     groups=(
-        Group("inputs", "a step whose previous state is 0", 1.0),
-        Group("state", "a step whose inputs are 0", 1.5),
+        Group("inputs", "a step that hears its inputs alone", 1.0),
+        Group("state", "a step that hears its previous state alone", 1.5),
         Group("whole", "a whole step", 1.5),
         Group("sizes", "any batch and any sizes", 0.5),
         Group("unchanged", "leaves its arguments as they are", 0.5, property="unchanged"),
@@ -179,23 +179,35 @@ RNN_STEP_BACKWARD = Exercise(
 
 def right_numerical_gradients(dh, dh_last, x, h0, W_x, W_h, b, eps):
     dh, dh_last, x, h0 = (np.asarray(value, np.float64) for value in (dh, dh_last, x, h0))
-    weights = [np.asarray(value, np.float64) for value in (W_x, W_h, b)]
+    weights = {name: np.asarray(value, np.float64) for name, value in (("W_x", W_x), ("W_h", W_h), ("b", b))}
 
-    def along(which: int) -> np.ndarray:
+    def along(name: str) -> np.ndarray:
         def loss(value: np.ndarray) -> float:
-            h, h_last, _ = rnn_forward(x, h0, *weights[:which], value, *weights[which + 1 :])
+            h, h_last, _ = rnn_forward(x, h0, **(weights | {name: value}))
             return float((h * dh).sum() + (h_last * dh_last).sum())
 
-        return reference.numerical_gradient(loss, weights[which], eps)
+        return reference.numerical_gradient(loss, weights[name], eps)
 
-    return along(0), along(1), along(2)
+    return along("W_x"), along("W_h"), along("b")
 
 
 def layer_case(
-    rng: np.random.Generator, group: str, words: str, N=3, T=5, D=2, H=4, out=1.0, last=1.0, dtype=np.float64, more=()
+    rng: np.random.Generator,
+    group: str,
+    words: str,
+    N=3,
+    T=5,
+    D=2,
+    H=4,
+    out=1.0,
+    last=1.0,
+    w_h=1.0,
+    dtype=np.float64,
+    more=(),
 ) -> Case:
     """``dh, dh_last`` and a layer's arguments; ``out`` and ``last`` say whether the loss looks at them."""
     W_x, W_h, b = layer_weights(rng, D, H)
+    W_h = w_h * W_h
     args = [out * rng.normal(size=(N, T, H)), last * rng.normal(size=(N, H))]
     args += [rng.normal(size=(N, T, D)), rng.uniform(0.3, 0.9, size=(N, H)) * rng.choice([-1, 1], size=(N, H))]
     return Case(group, words, {"args": [*(value.astype(dtype) for value in [*args, W_x, W_h, b]), *more]})
@@ -423,6 +435,8 @@ def backward_cases(rng: np.random.Generator) -> list[Case]:
     last_only = case("back", "a loss on the last output alone", last=0.0)
     last_only.call["args"][0][:, :-1] = 0
     return [
+        case("steps", "a loss on every output, no recurrent weights: nothing is handed back", w_h=0.0, last=0.0),
+        case("steps", "the same with more inputs than neurons", N=2, T=4, D=5, H=3, w_h=0.0, last=0.0),
         last_only,
         case("back", "a loss on the final state alone", N=2, T=6, D=3, H=3, out=0.0),
         case("outputs", "a loss on every output", last=0.0),
@@ -558,6 +572,22 @@ def backward_with_the_state_of_the_wrong_step(dh, dh_last, x, h0, W_x, W_h, b, l
     return dx, dh_next, dW_x, dW_h, db
 
 
+def backward_going_round_at_the_first_step(dh, dh_last, x, h0, W_x, W_h, b, lengths=None):
+    N, T, _ = x.shape
+    real = np.arange(T) < (np.full(N, T) if lengths is None else lengths)[:, None]
+    x, dh, states = np.where(real[..., None], x, 0), np.where(real[..., None], dh, 0), [h0]
+    for t in range(T):
+        states.append(np.where(real[:, [t]], np.tanh(x[:, t] @ W_x + states[t] @ W_h + b), states[t]))
+    h = np.where(real[..., None], np.stack(states[1:], axis=1), 0)
+    dx, dW_x, dW_h, db, dh_next = np.zeros_like(x), 0 * W_x, 0 * W_h, 0 * b, dh_last
+    for t in reversed(range(T)):
+        da = np.where(real[:, [t]], (dh[:, t] + dh_next) * (1 - states[t + 1] ** 2), 0)
+        dx[:, t] = da @ W_x.T
+        dW_x, dW_h, db = dW_x + x[:, t].T @ da, dW_h + h[:, t - 1].T @ da, db + da.sum(axis=0)
+        dh_next = np.where(real[:, [t]], da @ W_h.T, dh_next)
+    return dx, dh_next, dW_x, dW_h, db
+
+
 def backward_stopping_before_the_first_state(dh, dh_last, x, h0, W_x, W_h, b, lengths=None):
     N, T, _ = x.shape
     real = np.arange(T) < (np.full(N, T) if lengths is None else lengths)[:, None]
@@ -609,10 +639,11 @@ RNN_BACKWARD = Exercise(
     reference=right_backward,
     cases=backward_cases,
     groups=(
-        Group("back", "a loss at the end, which must find its way back", 2.0),
-        Group("outputs", "a loss on every output", 2.0),
+        Group("steps", "each step's own share, where nothing is handed back", 1.5),
+        Group("back", "a loss at the end, which must find its way back", 1.5),
+        Group("outputs", "a loss on every output", 1.5),
         Group("whole", "outputs and final state together, any sizes, float32", 1.0),
-        Group("lengths", "sequences that end early", 2.5),
+        Group("lengths", "sequences that end early", 2.0),
         Group("own", "it fits the forward pass of your notebook", 1.0, property="own_gradient"),
         Group("unchanged", "leaves its arguments as they are", 0.5, property="unchanged"),
     ),
@@ -681,6 +712,13 @@ RNN_BACKWARD = Exercise(
             "Take one step with an h0 of 0. Can W_h have had any effect, and what does your dW_h say?",
             WRONG,
             backward_with_the_state_of_the_wrong_step,
+        ),
+        Misconception(
+            "goes-round-at-the-first-step",
+            "the first step takes the last output for the state before it",
+            "At t = 0, which column is h[:, t - 1], and which state came before the first step?",
+            WRONG,
+            backward_going_round_at_the_first_step,
         ),
         Misconception(
             "stops-at-the-first-sum",
@@ -872,9 +910,10 @@ def train_step_cases(rng: np.random.Generator) -> list[Case]:
         return Case(group, words, {"args": [x, y, steps, *layer_weights(rng, D, H), W_y, b_y, lr]})
 
     return [
+        case("one", "four sequences of one step, one neuron", N=4, T=1, D=3, H=1),
+        case("one", "one sequence of one step, one input, one neuron", N=1, T=1, D=1, H=1),
         case("whole", "three sequences of five steps, all real"),
         case("whole", "two sequences of eight steps, more inputs than neurons", N=2, T=8, D=5, H=3),
-        case("whole", "one sequence of one step, one input, one neuron", N=1, T=1, D=1, H=1),
         case("lengths", "sequences of 2, 5 and 1 steps", lengths=[2, 5, 1]),
         case("lengths", "sequences of 7, 0, 3 and 4 steps", N=4, T=7, D=1, lengths=[7, 0, 3, 4]),
     ]
@@ -988,7 +1027,8 @@ TRAIN_STEP = Exercise(
     reference=right_train_step,
     cases=train_step_cases,
     groups=(
-        Group("whole", "sequences without filling", 2.0),
+        Group("one", "sequences of one step, where nothing is handed back", 1.0),
+        Group("whole", "sequences without filling", 1.0),
         Group("lengths", "sequences that end early", 1.0),
         Group("unchanged", "hands back new weights and leaves the old ones as they are", 1.0, property="unchanged"),
     ),
@@ -1067,13 +1107,15 @@ def trained(updates: int = 600, H: int = 20) -> list:
     weights: list = [rng.uniform(-bound, bound, shape) for shape in ((1, H), (H, H), (H,), (H,))] + [0.0]
     for update in range(updates):
         x, y, lengths = series(rng, 32)
-        _, *weights = right_train_step(x, y, lengths, *weights, 0.3 * (1 - 0.9 * update / updates))
+        W_x, W_h, b, W_y, b_y = weights
+        rate = 0.3 * (1 - 0.9 * update / updates)
+        _, *weights = right_train_step(x, y, lengths, W_x, W_h, b, W_y, b_y, rate)
     return weights
 
 
 def right_forecast(x, lengths):
-    *layer, W_y, b_y = trained()
-    return rnn_forward(x, None, *layer, lengths=lengths)[1] @ W_y + b_y
+    W_x, W_h, b, W_y, b_y = trained()
+    return rnn_forward(x, None, W_x, W_h, b, lengths=lengths)[1] @ W_y + b_y
 
 
 def forecast_cases(rng: np.random.Generator) -> list[Case]:
@@ -1172,12 +1214,12 @@ def right_truncated_backward(dh, dh_last, x, h0, W_x, W_h, b, chunk):
 def truncated_cases(rng: np.random.Generator) -> list[Case]:
     case = functools.partial(layer_case, rng)
     return [
+        case("ones", "five steps in chunks of one, a loss on every output", N=2, D=3, last=0.0, more=[1]),
         case("cuts", "six steps in chunks of two, a loss on every output", T=6, last=0.0, more=[2]),
         case("cuts", "eight steps in chunks of four, a loss on every output", N=2, T=8, D=3, H=3, last=0.0, more=[4]),
         case("final", "six steps in chunks of three, a loss on the final state alone", T=6, out=0.0, more=[3]),
         case("final", "six steps in chunks of three, a loss on outputs and final state", N=2, T=6, more=[3]),
         case("sizes", "seven steps in chunks of three", T=7, more=[3]),
-        case("sizes", "five steps in chunks of one", N=1, D=3, H=2, more=[1]),
         case("sizes", "five steps in one chunk of nine", more=[9]),
     ]
 
@@ -1209,15 +1251,15 @@ def truncated_with_cuts_from_the_end(dh, dh_last, x, h0, W_x, W_h, b, chunk):
 
 
 def truncated_with_the_first_state_everywhere(dh, dh_last, x, h0, W_x, W_h, b, chunk):
-    T, before, after, dh_next = x.shape[1], [], [], dh_last
+    T, before, after, dh_next = x.shape[1], np.zeros_like(dh), np.zeros_like(dh), dh_last
     for t in range(T):
-        before.append(h0 if t % chunk == 0 else after[-1])
-        after.append(np.tanh(x[:, t] @ W_x + before[t] @ W_h + b))
+        before[:, t] = h0 if t % chunk == 0 else after[:, t - 1]
+        after[:, t] = np.tanh(x[:, t] @ W_x + before[:, t] @ W_h + b)
     dx, dW_x, dW_h, db = np.zeros_like(x), 0 * W_x, 0 * W_h, 0 * b
     for t in reversed(range(T)):
-        da = (dh[:, t] + dh_next) * (1 - after[t] ** 2)
+        da = (dh[:, t] + dh_next) * (1 - after[:, t] ** 2)
         dx[:, t] = da @ W_x.T
-        dW_x, dW_h, db = dW_x + x[:, t].T @ da, dW_h + before[t].T @ da, db + da.sum(axis=0)
+        dW_x, dW_h, db = dW_x + x[:, t].T @ da, dW_h + before[:, t].T @ da, db + da.sum(axis=0)
         dh_next = 0 * da if t % chunk == 0 and t > 0 else da @ W_h.T
     return dx, dh_next, dW_x, dW_h, db
 
@@ -1287,9 +1329,10 @@ TRUNCATED_BACKWARD = Exercise(
     reference=right_truncated_backward,
     cases=truncated_cases,
     groups=(
+        Group("ones", "chunks of one step, in which nothing is handed back", 0.5),
         Group("cuts", "chunks of equal size, a loss on every output", 1.5),
         Group("final", "a loss on the final state", 1.0),
-        Group("sizes", "a shorter last chunk, chunks of one step, one chunk for all", 1.0),
+        Group("sizes", "a shorter last chunk, one chunk for all", 0.5),
         Group("unchanged", "leaves its arguments as they are", 0.5, property="unchanged"),
     ),
     misconceptions=(
@@ -1349,26 +1392,19 @@ TRUNCATED_BACKWARD = Exercise(
 # --- TruncatedRNN -----------------------------------------------------------------------------------------------------
 
 
-class ReferenceTruncated(nn.Module):
-    """The reference layer, chunk by chunk, with a state that is detached at each cut."""
+class ReferenceTruncated(RNN):
+    """The reference layer, chunk by chunk, with a state that is detached at each cut; states are ``(N, H)``."""
 
     def __init__(self, input_size: int, hidden_size: int, chunk: int) -> None:
-        super().__init__()
-        self.layer, self.chunk = RNN(input_size, hidden_size, batch_first=True), chunk
+        super().__init__(input_size, hidden_size, batch_first=True)
+        self.chunk = chunk
 
-    def state_dict(self, *args, **kwargs):
-        return self.layer.state_dict(*args, **kwargs)
-
-    def load_state_dict(self, *args, **kwargs):
-        return self.layer.load_state_dict(*args, **kwargs)
-
-    def named_parameters(self, *args, **kwargs):
-        return self.layer.named_parameters(*args, **kwargs)
-
-    def forward(self, x, h0=None):
-        state, outputs = (None if h0 is None else h0[None]), []
-        for part in x.split(self.chunk, dim=1):
-            h, state = self.layer(part, None if state is None else state.detach() if outputs else state)
+    def forward(self, input, hx=None, lengths=None):
+        first, *others = input.split(self.chunk, dim=1)
+        h, state = super().forward(first, None if hx is None else hx[None])
+        outputs = [h]
+        for part in others:
+            h, state = super().forward(part, state.detach())
             outputs.append(h)
         return torch.cat(outputs, dim=1), state[0]
 
@@ -1400,7 +1436,7 @@ def truncated_layer_cases(rng: np.random.Generator) -> list[Case]:
         ),
         case("final", "gradients that come from the final state", 3, upstream=("h_last",)),
         case("final", "gradients that come from the final state, one chunk for all", 8, T=4, upstream=("h_last",)),
-        case("everywhere", "parameters of float32", dtype="float32", first=False, upstream=("h", "h_last")),
+        case("everywhere", "parameters of float32", dtype="float32", first=False, upstream=("h",)),
         case("everywhere", "a device other than the CPU (PyTorch's meta device)", first=False, device="meta"),
     ]
 

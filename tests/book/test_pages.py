@@ -27,9 +27,10 @@ def contents() -> list[str]:
 
 
 PAGES = [path.removeprefix("chapters/") for path in contents()]
-ASIDE = (
-    "intro", "studying", "notation", "scoreboard", "claims", "teaching", "conventions", "api", "glossary", "colophon", "bibliography",
-)  # fmt: skip
+ASIDE = {
+    *("intro", "studying", "notation", "scoreboard", "claims", "teaching"),
+    *("conventions", "api", "glossary", "colophon", "bibliography"),
+}
 NAMES = [name for name in PAGES if name not in ASIDE]
 
 

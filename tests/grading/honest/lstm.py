@@ -227,19 +227,22 @@ def backward_by_the_given_helper(*args):
     return answers("lstm")["gradients_by_autograd"](*args)
 
 
-# --- weights_for_torch, set_forget_bias -------------------------------------------------------------------------------
+# --- weights_from_torch, set_forget_bias ------------------------------------------------------------------------------
 
 
-def weights_as_views(W_x, W_h, b):
-    return W_x.T, W_h.T, b, 0 * b
+def weights_with_swapaxes(weight_ih, weight_hh, bias_ih, bias_hh):
+    return np.swapaxes(weight_ih, 0, 1), np.moveaxis(weight_hh, 0, -1), np.sum([bias_ih, bias_hh], axis=0)
 
 
-def weights_with_swapaxes(W_x, W_h, b):
-    return np.swapaxes(W_x, 0, 1), np.moveaxis(W_h, 0, -1), np.array(b), np.zeros(len(b), dtype=b.dtype)
+def weights_as_tensors(weight_ih, weight_hh, bias_ih, bias_hh):
+    biases = torch.stack([torch.tensor(bias_ih), torch.tensor(bias_hh)])
+    return torch.tensor(weight_ih).t().contiguous(), torch.tensor(weight_hh).mT, biases.sum(0)
 
 
-def weights_as_tensors(W_x, W_h, b):
-    return torch.tensor(W_x).t().contiguous(), torch.tensor(W_h).t(), torch.tensor(b), torch.zeros(len(b))
+def weights_column_by_column(weight_ih, weight_hh, bias_ih, bias_hh):
+    b = bias_ih.copy()
+    b += bias_hh
+    return np.column_stack(list(weight_ih)), np.column_stack(list(weight_hh)), b
 
 
 def bias_by_concatenation(bias_ih, bias_hh, value):
@@ -372,7 +375,7 @@ HONEST = {
         backward_with_products_after_the_loop,
         backward_by_the_given_helper,
     ],
-    "weights_for_torch": [weights_as_views, weights_with_swapaxes, weights_as_tensors],
+    "weights_from_torch": [weights_with_swapaxes, weights_as_tensors, weights_column_by_column],
     "set_forget_bias": [bias_by_concatenation, bias_in_rows, bias_number_by_number],
     "LSTMLayer": [WithLinear, WithABuffer, WithAStep],
     "my_sum": [as_the_notebook_trains_it, as_a_list_of_what_it_says],
