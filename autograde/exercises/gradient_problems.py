@@ -1307,7 +1307,7 @@ def three_networks() -> bytes:
     for number, (W_h, drive) in enumerate(((flat, 3.0), (small, 0.2), (explodes, 1e-5))):
         arrays |= {f"W_x{number}": drive * rng.normal(size=(1, H)), f"W_h{number}": W_h, f"b{number}": np.zeros(H)}
     file = io.BytesIO()
-    np.savez_compressed(file, **arrays)
+    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     return file.getvalue()
 
 

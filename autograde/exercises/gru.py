@@ -59,8 +59,8 @@ def step_cases(rng: np.random.Generator) -> list[Case]:
         return Case(group, words, {"args": [*(value.astype(dtype) for value in args), after]})
 
     return [
-        case("first", "a first step, reset after the product: no state before it", True, h=0.0),
-        case("first", "a first step with inputs of 0: the biases alone speak", True, N=4, x=0.0, h=0.0),
+        case("first", "a first step (no state before it), reset after the product", True, h=0.0),
+        case("first", "a first step with inputs of 0, where the biases alone speak", True, N=4, x=0.0, h=0.0),
         case("kept", "a step whose update gate is close to 1, reset after the product", True, N=2, update=WIDE),
         case("kept", "a step whose update gate is close to 1, reset before the product", False, N=2, D=3, update=WIDE),
         case("after", "a step without biases, reset after the product", True, bias=0.0),

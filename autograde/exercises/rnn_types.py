@@ -128,7 +128,9 @@ SEQUENCE_TO_SEQUENCE = Exercise(
     kind="function",
     signature="sequence_to_sequence(x, h0, W_x, W_h, b, W_y, b_y, lengths=None)",
     outputs=("y",),
-    reference=lambda *args: reference.sequence_to_sequence(*args[:7], lengths=args[7] if len(args) > 7 else None),
+    reference=lambda x, h0, W_x, W_h, b, W_y, b_y, lengths=None: reference.sequence_to_sequence(
+        x, h0, W_x, W_h, b, W_y, b_y, lengths=lengths
+    ),
     cases=to_sequence_cases,
     groups=(
         Group("steps", "an output for every step", 1.0),
@@ -264,7 +266,9 @@ SEQUENCE_TO_VECTOR = Exercise(
     kind="function",
     signature="sequence_to_vector(x, h0, W_x, W_h, b, W_y, b_y, lengths=None)",
     outputs=("y",),
-    reference=lambda *args: reference.sequence_to_vector(*args[:7], lengths=args[7] if len(args) > 7 else None),
+    reference=lambda x, h0, W_x, W_h, b, W_y, b_y, lengths=None: reference.sequence_to_vector(
+        x, h0, W_x, W_h, b, W_y, b_y, lengths=lengths
+    ),
     cases=to_vector_cases,
     groups=(
         Group("whole", "one output a sequence", 1.0),
@@ -883,13 +887,14 @@ def decoding(
     while True:
         weights = decoder(rng, V, D, H, end, ends)
         h = rng.uniform(-0.95, 0.95, size=(200, H))
-        tokens, found = greedy_reference(h, *weights, START_TOKEN, end, steps)
+        E, W_x, W_h, b, W_y, b_y = weights
+        tokens, found = greedy_reference(h, E, W_x, W_h, b, W_y, b_y, START_TOKEN, end, steps)
         written = np.where(tokens[:, -1] == end, found, steps + 1)
         clear = smallest_lead(h, weights, tokens, found) > 0.05
         lively = np.array([len(set(row)) >= min(3, length) for row, length in zip(tokens.tolist(), found)])
         rows: list[int] = []
         for length in lengths:
-            fit = np.nonzero((written == length) & clear & lively)[0]
+            fit = np.nonzero((written == length) & clear & lively)[0].tolist()
             rows += [row for row in fit if tokens[row].tolist() not in tokens[rows].tolist()][:1]
         if len(rows) == len(lengths):
             return [value.astype(dtype) for value in (h[rows], *weights)] + [START_TOKEN, end, steps]
@@ -911,12 +916,12 @@ def greedy_cases(rng: np.random.Generator) -> list[Case]:
 
 
 def greedy_that_never_stops(h, E, W_x, W_h, b, W_y, b_y, start, end, steps):
-    token, tokens = np.full(len(h), start), []
+    token, columns = np.full(len(h), start), []
     for _ in range(steps):
         h = np.tanh(E[token] @ W_x + h @ W_h + b)
         token = (h @ W_y + b_y).argmax(axis=1)
-        tokens.append(token)
-    tokens = np.stack(tokens, axis=1)
+        columns.append(token)
+    tokens = np.stack(columns, axis=1)
     ended = tokens == end
     return tokens, np.where(ended.any(axis=1), ended.argmax(axis=1) + 1, steps)
 

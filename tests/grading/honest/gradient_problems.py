@@ -212,9 +212,9 @@ class Limit(torch.autograd.Function):
 class WithAFunction(nn.Module):
     def __init__(self, input_size, hidden_size, max_norm):
         super().__init__()
-        self.layer = [answers("gradient_problems")["RNNLayer"](input_size, hidden_size)]
-        for name, parameter in self.layer[0].named_parameters():
-            self.register_parameter(name, parameter)
+        layer = answers("gradient_problems")["RNNLayer"](input_size, hidden_size)
+        self.weight_ih_l0, self.weight_hh_l0 = layer.weight_ih_l0, layer.weight_hh_l0
+        self.bias_ih_l0, self.bias_hh_l0 = layer.bias_ih_l0, layer.bias_hh_l0
         self.max_norm = max_norm
 
     def forward(self, x, h0=None):
@@ -249,10 +249,10 @@ class StepByStep(answers("gradient_problems")["RNNLayer"]):  # type: ignore[misc
 class WithLinearLayersOutside(nn.Module):
     def __init__(self, input_size, hidden_size, max_norm):
         super().__init__()
-        self.register_parameter("weight_ih_l0", nn.Parameter(torch.randn(hidden_size, input_size)))
-        self.register_parameter("weight_hh_l0", nn.Parameter(torch.eye(hidden_size)))
-        self.register_parameter("bias_ih_l0", nn.Parameter(torch.zeros(hidden_size)))
-        self.register_parameter("bias_hh_l0", nn.Parameter(torch.zeros(hidden_size)))
+        self.weight_ih_l0 = nn.Parameter(torch.randn(hidden_size, input_size))
+        self.weight_hh_l0 = nn.Parameter(torch.eye(hidden_size))
+        self.bias_ih_l0 = nn.Parameter(torch.zeros(hidden_size))
+        self.bias_hh_l0 = nn.Parameter(torch.zeros(hidden_size))
         self.max_norm = float(max_norm)
 
     def shortened(self, g):
@@ -261,12 +261,12 @@ class WithLinearLayersOutside(nn.Module):
     def forward(self, x, h0=None):
         ahead = nn.functional.linear(x, self.weight_ih_l0, self.bias_ih_l0)
         h = ahead.new_zeros(ahead[:, 0].shape) if h0 is None else h0
-        outputs = ()
+        outputs = []
         for total in ahead.unbind(1):
             h = (total + nn.functional.linear(h, self.weight_hh_l0, self.bias_hh_l0)).tanh()
             if h.requires_grad:
                 h.register_hook(self.shortened)
-            outputs += (h,)
+            outputs += [h]
         return torch.stack(outputs, dim=1), outputs[-1]
 
 
