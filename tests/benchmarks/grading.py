@@ -1,4 +1,4 @@
-"""How fast a class is graded: ``python -m tests.benchmarks.grading [SUBMISSIONS]``, one run, one machine, the same work.
+"""How fast a class is graded: ``python -m tests.benchmarks.grading [SUBMISSIONS]``, one run, the same work each time.
 
 Each way grades the same submissions of the first assignment (NumPy and PyTorch) as a whole process: stock
 ``nbgrader autograde`` with the tests in the notebook, ours with Python started anew for each notebook, ours forking one
