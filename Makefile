@@ -8,7 +8,7 @@ WORKERS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help course book release grade feedback report test lint bench experiments screenshots doctor clean sandbox
+.PHONY: help course book release grade feedback report test lint stock bench experiments screenshots doctor clean sandbox
 
 help:  ## list the commands
 	@echo "make course       set up, build the book, release, grade the sample class, feedback, report"
@@ -21,6 +21,7 @@ help:  ## list the commands
 	@echo "make report       write the class report"
 	@echo "make lint         ruff and the type checker"
 	@echo "make bench        measure the layers against torch.nn, the grading against stock nbgrader"
+	@echo "make stock        nbgrader's own tests under our configuration"
 	@echo "make experiments  run again what chapters/results holds"
 	@echo "make screenshots  draw the README's pictures again (needs Chromium)"
 	@echo "make doctor       say what of this machine is ready"
@@ -61,6 +62,9 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+stock: $(READY)
+	$(BIN)/python -m tests.stock_nbgrader
 
 bench: $(READY) sandbox
 	$(BIN)/python -m tests.benchmarks.layers
