@@ -704,7 +704,7 @@ def step_cases(rng: np.random.Generator) -> list[Case]:
         case("whole", "a whole step on a batch of three"),
         case("whole", "a whole step on a batch of four, with large inputs", N=4, D=3, H=6, x=20.0),
         case("sizes", "a batch of one sequence", N=1, D=4),
-        case("sizes", "a layer of one neuron", H=1),
+        case("sizes", "a layer of two neurons", D=3, H=2),
         case("sizes", "an eps of 0.5", H=4, eps=0.5),
         case("sizes", "arrays of float32", dtype=np.float32),
     ]
@@ -743,6 +743,18 @@ def step_with_gain_and_offset_first(x_t, h_prev, W_x, W_h, gamma, beta, eps=1e-5
 def step_over_the_batch(x_t, h_prev, W_x, W_h, gamma, beta, eps=1e-5):
     a = x_t @ W_x + h_prev @ W_h
     return np.tanh(gamma * (a - a.mean(axis=0)) / np.sqrt(a.var(axis=0) + eps) + beta)
+
+
+def step_by_the_unbiased_variance(x_t, h_prev, W_x, W_h, gamma, beta, eps=1e-5):
+    a = x_t @ W_x + h_prev @ W_h
+    variance = a.var(axis=-1, keepdims=True, ddof=1)
+    return np.tanh(gamma * (a - a.mean(axis=-1, keepdims=True)) / np.sqrt(variance + eps) + beta)
+
+
+def step_with_eps_outside(x_t, h_prev, W_x, W_h, gamma, beta, eps=1e-5):
+    a = x_t @ W_x + h_prev @ W_h
+    deviation = a.std(axis=-1, keepdims=True)
+    return np.tanh(gamma * (a - a.mean(axis=-1, keepdims=True)) / (deviation + eps) + beta)
 
 
 def step_without_a_norm(x_t, h_prev, W_x, W_h, gamma, beta, eps=1e-5):
@@ -820,6 +832,20 @@ LN_RNN_STEP = Exercise(
             "Run one sequence of the batch alone. May its state change?",
             WRONG,
             step_over_the_batch,
+        ),
+        Misconception(
+            "unbiased-variance",
+            "the variance is divided by one less than the number of neurons",
+            "Does exercise 1 pass its check? Of how many squares is your variance the mean, and by what do you divide?",
+            WRONG,
+            step_by_the_unbiased_variance,
+        ),
+        Misconception(
+            "eps-outside",
+            "eps is not under the root",
+            "Does exercise 1 pass its check? What does eps meet in your norm: a variance, or a deviation?",
+            WRONG,
+            step_with_eps_outside,
         ),
         Misconception(
             "no-norm",
