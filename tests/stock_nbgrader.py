@@ -4,9 +4,9 @@ nbgrader ships its tests with the package. Those that concern generating, collec
 run here with this course's ``nbgrader_config.py`` in force, each file in a process of its own. Left out, and why:
 
 - ``test_nbgrader_autograde``, ``…_generate_feedback``, ``…_releasefeedback`` and ``test_export`` grade notebooks that
-  carry their tests inside. That is what this grader replaces: an assignment without exercises in ``autograde/exercises``
-  is refused, since code in the student's process could give itself any score. ``tests/grading/test_roads.py`` holds stock
-  ``nbgrader autograde``, ``generate_feedback`` and ``export`` to exact scores on our own assignments instead.
+  carry their tests inside. That is what this grader replaces: an assignment without exercises of ours
+  is refused, since code in the student's process could give itself any score. ``tests/grading/test_roads.py`` holds
+  stock ``nbgrader autograde``, ``generate_feedback`` and ``export`` to exact scores on our own assignments instead.
 - ``ui-tests``, ``…_formgrade``: ``tests/browser`` does the same on our course, in Chromium.
 - what ``DESELECTED`` names, each with its reason.
 """
