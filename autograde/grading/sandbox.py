@@ -167,11 +167,13 @@ class Watcher(threading.Thread):
                 tree = self.process.children(recursive=True)
             except psutil.NoSuchProcess:
                 return
+            if len(tree) > self.limits.processes + 2:  # before their memory is read: there may be thousands
+                self.reason = f"it started more than {self.limits.processes} processes"
+                self.kill()
+                return
             used = sum(_resident_mb(process) for process in tree)
             self.peak_mb = max(self.peak_mb, used)
-            if len(tree) > self.limits.processes + 2:
-                self.reason = f"it started more than {self.limits.processes} processes"
-            elif used > self.limits.memory_mb and sum(map(_own_share_mb, tree)) > self.limits.memory_mb:
+            if used > self.limits.memory_mb and sum(map(_own_share_mb, tree)) > self.limits.memory_mb:
                 self.reason = f"it used more than {self.limits.memory_mb} MiB of memory"
             if self.reason:
                 self.kill()

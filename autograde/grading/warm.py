@@ -74,15 +74,29 @@ def become_a_room(folder_mb: int) -> None:
     for where, size in {**FRESH, "/notebook": folder_mb}.items():
         mount("tmpfs", where, "tmpfs", NOSUID | NODEV, f"size={size}m,mode=0755")
     mount("proc", "/proc", "proc", NOSUID | NODEV | NOEXEC)
+    sys_fd = os.open("/proc/sys", os.O_PATH | os.O_DIRECTORY)  # as it is below what covers it next
+    cover_the_kernels_files()
     user, group = os.getuid(), os.getgid()
     must(libc.unshare(NEWUSER), "a user namespace")
     write("/proc/self/setgroups", "deny")
     write("/proc/self/uid_map", f"{ID} {user} 1")
     write("/proc/self/gid_map", f"{ID} {group} 1")
-    write("/proc/sys/user/max_user_namespaces", "0")
+    limit = os.open("user/max_user_namespaces", os.O_WRONLY, dir_fd=sys_fd)
+    os.write(limit, b"0")
+    os.close(limit)
+    os.close(sys_fd)
     drop_capabilities()
     if (os.getuid(), os.getgid()) != (ID, ID):
         raise OSError(f"is user {os.getuid()}; expected {ID}")
+
+
+def cover_the_kernels_files() -> None:
+    """Make everything in ``/proc`` read-only but the processes: where root grades, its files are root's own."""
+    for path in Path("/proc").iterdir():
+        if path.name.isdigit() or path.is_symlink() or not (path.is_dir() or os.access(path, os.W_OK)):
+            continue
+        mount(str(path), str(path), None, BIND)
+        mount(None, str(path), None, REMOUNT | BIND | RDONLY | NOSUID | NODEV | NOEXEC)
 
 
 def drop_capabilities() -> None:

@@ -13,6 +13,7 @@ import pytest
 from autograde import commands, gradebook
 from autograde.grading import attempts
 from autograde.grading.course import Course
+from autograde.grading.rooms import ROOMS
 from autograde.grading.seeds import course_secret
 from tests.grading.battery import FULL, Fault, Material, code, files, honest, hostile, structure, written
 from tests.grading.notebooks import ASSIGNMENT, release, solved
@@ -117,7 +118,7 @@ def test_every_case_has_its_exact_score_and_reason(group: str, fault: Fault, cou
     assert record is not None
     verdicts = {key: (v["points"], v["reason"], v["message"]) for key, v in record["verdicts"].items()}
     assert scores[name]["score"] == fault.score == record["points"], (verdicts, record["detail"], record["decisions"])
-    assert record["verdicts"][fault.exercise]["reason"] == fault.reason, verdicts[fault.exercise]
+    assert record["verdicts"][fault.exercise]["reason"] in fault.reason.split("|"), verdicts[fault.exercise]
 
 
 @pytest.mark.parametrize("name", NEIGHBOURS)
@@ -140,6 +141,7 @@ def test_nothing_arrived_at_any_listener(course: Course, listener: Listener) -> 
 
 
 def test_no_process_survives(course: Course) -> None:
+    ROOMS.close()  # those of other tests in this process
     time.sleep(1)
     for process in psutil.process_iter(["cmdline", "create_time"]):
         words = " ".join(process.info["cmdline"] or [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -111,15 +112,18 @@ def poison(job) -> Done:
 def test_a_job_that_kills_its_workers_is_given_up_and_the_rest_goes_on(
     course: Course, undisturbed: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Pool(2) as pool:
-        submit = pool.client.submit
+    found: dict[str, dict] = {}
+    for _ in range(3):  # a very busy machine may lose its scheduler, and says so; the next run begins again
+        with Pool(2) as pool, contextlib.suppress(NoWorkers):
+            submit = pool.client.submit
 
-        def poisoned(work, job, *, key, **more):
-            return submit(poison if "-s03-" in key else work, job, key=key, **more)
+            def poisoned(work, job, *, key, submit=submit, **more):
+                return submit(poison if "-s03-" in key else work, job, key=key, **more)
 
-        monkeypatch.setattr(pool.client, "submit", poisoned)
-        found = graded_by(pool, course)
-        assert pool.given_up == 1
+            monkeypatch.setattr(pool.client, "submit", poisoned)
+            found = graded_by(pool, course)
+            assert pool.given_up == 1
+            break
     assert {v[1] for v in found.pop("s03").values()} == {"dead"}
     assert found == {student: kept for student, kept in undisturbed.items() if student != "s03"}
 

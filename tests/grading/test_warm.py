@@ -108,6 +108,11 @@ REACHES = {
     "make a user namespace": "import ctypes; assert ctypes.CDLL(None).unshare(0x10000000) == 0",
     "make a process namespace": "import ctypes; assert ctypes.CDLL(None).unshare(0x20000000) == 0",
     "allow namespaces again": "open('/proc/sys/user/max_user_namespaces', 'w').write('9')",
+    "write the kernel's settings": "import os; os.open('/proc/sys/kernel/core_pattern', os.O_WRONLY)",
+    "write any file of the kernel's": "import os\nbad = []\nfor top, _, names in os.walk('/proc/sys'):\n"
+    "    bad += [n for n in names if os.access(os.path.join(top, n), os.W_OK)]\nassert bad",
+    "write to the kernel's own files": "import os\nassert [n for n in os.listdir('/proc') if not n.isdigit() "
+    "and not os.path.islink('/proc/' + n) and os.path.isfile('/proc/' + n) and os.access('/proc/' + n, os.W_OK)]",
     "enter another namespace": "import ctypes, os; fd = os.open('/proc/1/ns/mnt', os.O_RDONLY); "
     "assert ctypes.CDLL(None).setns(fd, 0) == 0",
     "unmount what covers": "import ctypes; assert any(ctypes.CDLL(None).umount2(p, 2) == 0 "

@@ -46,6 +46,8 @@ Files = Callable[[Path], None]
 class Fault:
     """One case: how it is made, its exact score, and the reason that one exercise must be given.
 
+    Two reasons, ``dead|timeout``, stand where it depends on the machine which limit is met first.
+
     ``make`` gives the bytes of the notebook's file, or None for no such file; ``files`` writes what lies beside it.
     """
 
