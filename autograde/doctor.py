@@ -15,7 +15,7 @@ from pathlib import Path
 
 from nbformat.v4 import new_code_cell, new_notebook
 
-from autograde.grading import sandbox
+from autograde.grading import cgroups, sandbox
 from autograde.grading.course import Course
 from autograde.grading.execute import run
 
@@ -36,6 +36,7 @@ def lines(course: Course, attacks: bool = True) -> Iterator[Line]:
     yield Line(sys.version_info >= (3, 11), f"Python {version}; 3.11 or later is needed")
     yield packages()
     yield sandboxed()
+    yield grouped()
     if attacks and not sandbox.fault_of_this_machine():
         yield from attacked(course)
     free = shutil.disk_usage(course.root if course.root.exists() else Path.cwd()).free / 2**30
@@ -68,6 +69,15 @@ def sandboxed() -> Line:
     except sandbox.NoSandbox as error:
         return Line(False, str(error))
     return Line(True, "bubblewrap confines student code")
+
+
+def grouped() -> Line:
+    held = sorted(name for place in cgroups.here() for name in place.controllers)
+    if set(held) == set(cgroups.CONTROLLERS):
+        return Line(True, "control groups bound a submission's processes and memory", needed=False)
+    without = "processes, where root grades" if "memory" in held else "memory, and processes where root grades"
+    words = f"no control group can be made for {without}: the watcher alone bounds them"
+    return Line(False, f"{words}; systemd-run --user --scope --property=Delegate=yes … may help", needed=False)
 
 
 def device() -> Line:

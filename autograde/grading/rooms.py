@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from autograde.grading import sandbox
+from autograde.grading import cgroups, sandbox
 from autograde.grading.sandbox import Limits
 
 START_S = 120.0
@@ -32,8 +32,10 @@ class Cold:
     ships_files = False
 
     def __init__(self, folder: Path, limits: Limits, fds: tuple[int, int], unsafe: bool) -> None:
+        self.group = cgroups.group(limits.memory_mb, limits.processes)
+        command = sandbox.command(folder, limits, fds, unsafe)
         self.process = subprocess.Popen(
-            sandbox.command(folder, limits, fds, unsafe),
+            self.group.command(command) if self.group else command,
             pass_fds=fds,
             env=sandbox.ENVIRONMENT,  # bubblewrap's own process can be seen inside: it carries nothing of the host
             stdin=subprocess.DEVNULL,
@@ -66,6 +68,8 @@ class Cold:
     def close(self) -> None:
         assert self.process.stderr is not None
         self.process.stderr.close()
+        if self.group:
+            self.group.close()
 
 
 class WarmFault(RuntimeError):
@@ -81,10 +85,13 @@ class Warm:
 
     def __init__(self) -> None:
         sandbox.require()
+        usual = Limits()
+        self.group = cgroups.group(usual.memory_mb, usual.processes)
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = sandbox.warm_command(theirs.fileno())
         try:
             self.process = subprocess.Popen(
-                sandbox.warm_command(theirs.fileno()),
+                self.group.command(command) if self.group else command,
                 pass_fds=(theirs.fileno(),),
                 env=sandbox.ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
@@ -105,6 +112,8 @@ class Warm:
             WarmFault: the warm sandbox is gone.
         """
         names = ("folder_mb", "memory_mb", "cpu_s", "file_mb", "open_files", "processes", "output_kb", "reply_mb")
+        if self.group:
+            self.group.limit(limits.memory_mb, limits.processes)
         asked = {"fork": {name: getattr(limits, name) for name in names}}
         try:
             socket.send_fds(self.control, [json.dumps(asked).encode()], list(fds))
@@ -141,6 +150,8 @@ class Warm:
         self.control.close()
         if self.process.stderr:
             self.process.stderr.close()
+        if self.group:
+            self.group.close()
 
 
 class Fork:

@@ -47,7 +47,7 @@ FAULTS = [
     answered(
         "slow-memory-bomb", body("hoard = []", "while True:", "    hoard.append(np.zeros(2**23))"), LOST, "raised"
     ),
-    answered("fork-bomb", body("import os", "while True:", "    os.fork()"), 0, "dead|timeout"),
+    answered("fork-bomb", body("import os", "while True:", "    os.fork()"), 0, "dead"),
     answered(
         "daemon",
         "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(600)\n    os._exit(0)\n"
