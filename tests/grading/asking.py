@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from autograde.exercises.definition import Exercise
 from autograde.grading.execute import Reply
-from autograde.grading.judge import Probe
+from autograde.grading.judge import Probe, probe
 from autograde.kit.calling import MISSING, outcome
 from autograde.kit.plain import decode, encode
+
+
+DRAWN: dict[tuple[int, int], Probe] = {}
+
+
+def drawn(exercise: Exercise, seed: int) -> Probe:
+    """The probe of an exercise for a seed, drawn once: nothing that judges it changes it."""
+    key = id(exercise), seed
+    if key not in DRAWN:
+        DRAWN[key] = probe(exercise, seed)
+    return DRAWN[key]
 
 
 def answer(probe: Probe, implementation: Any, forward: Any = MISSING) -> Reply:

@@ -8,11 +8,11 @@ import pytest
 from autograde import exercises
 from autograde.exercises.definition import Exercise
 from autograde.grading.judge import probe, verdict
-from autograde.grading.questions import inside, question
+from autograde.grading.questions import inside
 from autograde.kit.calling import outcome
 from autograde.kit.plain import encode
 from autograde.kit.staging import judge
-from tests.grading.asking import answer
+from tests.grading.asking import answer, drawn
 
 EXERCISES = [exercise for name in exercises.names() for exercise in exercises.load(name).exercises]
 MISTAKES = [(exercise, mistake) for exercise in EXERCISES for mistake in exercise.misconceptions]
@@ -27,7 +27,7 @@ def by_name(value: object) -> str:
 @pytest.mark.parametrize("exercise", EXERCISES, ids=by_name)
 def test_the_reference_gets_full_marks(exercise: Exercise) -> None:
     for seed in SEEDS:
-        asked = probe(exercise, seed)
+        asked = drawn(exercise, seed)
         got = verdict(asked, answer(asked, exercise.reference, forward=None))
         assert (got["points"], got["reason"]) == (exercise.points, "ok"), got["message"]
 
@@ -39,7 +39,7 @@ def test_a_stub_gets_nothing_and_is_told_so(exercise: Exercise) -> None:
             return
         raise NotImplementedError
 
-    asked = probe(exercise, 0)
+    asked = drawn(exercise, 0)
     got = verdict(asked, answer(asked, stub))
     assert (got["points"], got["reason"]) == (0, "none" if exercise.kind == "value" else "stub")
     assert "not written yet" in got["message"] or "still None" in got["message"]
@@ -48,7 +48,7 @@ def test_a_stub_gets_nothing_and_is_told_so(exercise: Exercise) -> None:
 @pytest.mark.parametrize(("exercise", "mistake"), MISTAKES, ids=by_name)
 def test_a_misconception_loses_points_and_is_named(exercise: Exercise, mistake) -> None:
     for seed in SEEDS:
-        asked = probe(exercise, seed)
+        asked = drawn(exercise, seed)
         got = verdict(asked, answer(asked, mistake.wrong))
         assert got["misconception"] == mistake.name
         assert got["points"] < exercise.points
@@ -68,7 +68,7 @@ def test_no_two_misconceptions_share_a_diagnosis(exercise: Exercise) -> None:
 def test_every_mistake_is_far_outside_the_tolerance(exercise: Exercise) -> None:
     """On some case at least a hundred times, so that neither rounding nor float32 can be taken for it."""
     for seed in SEEDS:
-        asked = question(exercise, np.random.default_rng(seed))
+        asked = drawn(exercise, seed).question
         for mistake in exercise.misconceptions:
             sizes = []
             for case in asked["cases"]:
@@ -89,7 +89,7 @@ def test_every_mistake_is_far_outside_the_tolerance(exercise: Exercise) -> None:
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=by_name)
 def test_what_enters_the_sandbox_holds_nothing_expected(exercise: Exercise) -> None:
-    asked = question(exercise, np.random.default_rng(3))
+    asked = drawn(exercise, 3).question
     message = encode(inside(asked))
     for case in asked["cases"]:
         for value in case["expected"].values():
@@ -101,14 +101,14 @@ def test_what_enters_the_sandbox_holds_nothing_expected(exercise: Exercise) -> N
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=by_name)
 def test_hidden_cases_differ_by_seed_and_are_the_same_for_the_same_seed(exercise: Exercise) -> None:
-    assert probe(exercise, 1).message == probe(exercise, 1).message
-    assert exercise.kind == "value" or probe(exercise, 1).message != probe(exercise, 2).message
+    assert probe(exercise, 1).message == drawn(exercise, 1).message
+    assert exercise.kind == "value" or drawn(exercise, 1).message != drawn(exercise, 2).message
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=by_name)
 def test_hints_never_hold_an_expected_value(exercise: Exercise) -> None:
     """Not in the words for any mistake, nor for outputs that are zero, NaN or of another shape."""
-    asked = question(exercise, np.random.default_rng(5))
+    asked = drawn(exercise, 3).question
     shown = {f"{number:.4g}" for case in asked["cases"] for value in case["expected"].values() for number in value.flat}
     shown = {number for number in shown if len(number) > 3}  # a bare 2 may stand in any sentence
     answers = [mistake.wrong for mistake in exercise.misconceptions]

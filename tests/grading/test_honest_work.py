@@ -9,9 +9,9 @@ import pytest
 
 from autograde import exercises
 from autograde.exercises.definition import Exercise
-from autograde.grading.judge import probe, verdict
+from autograde.grading.judge import verdict
 from tests.grading.answers import answers
-from tests.grading.asking import answer
+from tests.grading.asking import answer, drawn
 from tests.grading.honest.styles import FUNCTION_STYLES, MODULE_STYLES
 
 SEEDS = range(3)
@@ -37,7 +37,7 @@ def by_name(value: object) -> str:
 
 def holds(exercise: Exercise, form) -> None:
     for seed in SEEDS:
-        asked = probe(exercise, seed)
+        asked = drawn(exercise, seed)
         got = verdict(asked, answer(asked, form))
         assert (got["points"], got["reason"]) == (exercise.points, "ok"), got["message"]
 
