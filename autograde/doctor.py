@@ -72,12 +72,12 @@ def sandboxed() -> Line:
 
 
 def grouped() -> Line:
-    held = sorted(name for place in cgroups.here() for name in place.controllers)
-    if set(held) == set(cgroups.CONTROLLERS):
-        return Line(True, "control groups bound a submission's processes and memory", needed=False)
-    without = "processes, where root grades" if "memory" in held else "memory, and processes where root grades"
-    words = f"no control group can be made for {without}: the watcher alone bounds them"
-    return Line(False, f"{words}; systemd-run --user --scope --property=Delegate=yes … may help", needed=False)
+    held = {name for place in cgroups.here() for name in place.controllers}
+    missing = [name for name in cgroups.CONTROLLERS if name not in held]
+    if not missing:
+        return Line(True, "control groups bound a submission's processes, memory and share of the cores", needed=False)
+    words = f"no control group can be made for {', '.join(missing)}: the watcher alone bounds it, ten times a second"
+    return Line(False, f"{words}; a shell of systemd-run --user --scope --property=Delegate=yes may help", needed=False)
 
 
 def device() -> Line:

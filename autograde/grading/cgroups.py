@@ -1,12 +1,13 @@
 """Limits that the kernel itself keeps: control groups, where this machine lets us make them.
 
 The watcher (``sandbox.Watcher``) looks ten times a second and can say what went over; a control group cannot be
-outrun. Its bounds lie a little above the watcher's, so that the watcher is the one that speaks. Without one (no right
+outrun. Its bounds lie a little above the watcher's, so that the watcher is the one that speaks; and however many
+processes a group holds, they get the processor's time of one, so that the watcher gets some too. Without one (no right
 to make it, no such file system) the watcher and the limits of each process (``setrlimit``) remain; where root grades,
 ``RLIMIT_NPROC`` does not bind, and a group is what holds a fork bomb.
 
 Both versions are used as they come: version 2 below a group whose controllers were handed down (root, or a user's own
-session under systemd), version 1 below one's own group in the hierarchies of ``pids`` and ``memory``.
+session under systemd), version 1 below one's own group in each controller's hierarchy.
 Source: the kernel's admin guide, "Control Group v2" and "Memory Resource Controller".
 """
 
@@ -21,7 +22,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-CONTROLLERS = ("pids", "memory")
+CONTROLLERS = ("pids", "memory", "cpu")
 BASE_MB = 1024  # for the libraries of a warm sandbox, and files kept in memory
 JOIN = 'while [ "$1" != -- ]; do { echo $$ >"$1/cgroup.procs"; } 2>/dev/null; shift; done; shift; exec "$@"'
 CLOSING_S = 1.0
@@ -54,6 +55,14 @@ class Group:
             if "memory" in place.controllers:
                 size = (memory_mb * 5 // 4 + BASE_MB) * 2**20
                 _set(place.folder / ("memory.max" if place.version == 2 else "memory.limit_in_bytes"), size)
+
+    def memory_mb(self) -> float | None:
+        """What its processes and their files in memory take, in MiB; None where the kernel does not count it."""
+        place = next((place for place in self.places if "memory" in place.controllers), None)
+        words = _words(place.folder / "memory.stat") if place else []
+        counts = dict(zip(words[::2], words[1::2]))
+        names = ("anon", "shmem") if place and place.version == 2 else ("total_rss", "total_shmem")
+        return sum(int(counts[name]) for name in names) / 2**20 if all(name in counts for name in names) else None
 
     def command(self, arguments: list[str]) -> list[str]:
         """The argument list that first joins the group, then becomes ``arguments``."""
@@ -94,18 +103,18 @@ def here() -> tuple[Place, ...]:
         mounts, own = Path("/proc/self/mountinfo").read_text(), Path("/proc/self/cgroup").read_text()
     except OSError:
         return ()
-    places = []
-    for controllers in (CONTROLLERS, *((name,) for name in CONTROLLERS)):
-        missing = set(controllers) - {name for place in places for name in place.controllers}
-        if missing == set(controllers):
-            place = next(filter(_works, candidates(mounts, own, controllers)), None)
-            places += [place] if place else []
-    for place in places:
-        _sweep(place.folder)
-    return tuple(places)
+    places: dict[Path, Place] = {}
+    for name in CONTROLLERS:
+        place = next(filter(_works, candidates(mounts, own, name)), None)
+        if place:
+            known = places[place.folder].controllers if place.folder in places else ()
+            places[place.folder] = Place(place.folder, (*known, name), place.version)
+    for folder in places:
+        _sweep(folder)
+    return tuple(places.values())
 
 
-def candidates(mounts: str, own: str, controllers: tuple[str, ...]) -> list[Place]:
+def candidates(mounts: str, own: str, controller: str) -> list[Place]:
     """The folders worth trying, from ``/proc/self/mountinfo`` and ``/proc/self/cgroup``: the nearest first."""
     groups = dict(line.split(":", 2)[1:] for line in own.splitlines() if line.count(":") >= 2)
     found = []
@@ -115,15 +124,12 @@ def candidates(mounts: str, own: str, controllers: tuple[str, ...]) -> list[Plac
         kind, _, options = after.split(maxsplit=2)
         if kind == "cgroup2" and "" in groups:
             nearest = _below(Path(where), root, groups[""])
-            for folder in [nearest, *nearest.parents]:
-                if not folder.is_relative_to(where):
-                    break
-                if set(controllers) <= set(_words(folder / "cgroup.subtree_control")):
-                    found.append(Place(folder, controllers, 2))
-        elif kind == "cgroup" and set(controllers) <= set(options.split(",")):
-            names = next((name for name in groups if set(controllers) <= set(name.split(","))), None)
-            if names is not None:
-                found.append(Place(_below(Path(where), root, groups[names]), controllers, 1))
+            above = [folder for folder in (nearest, *nearest.parents) if folder.is_relative_to(where)]
+            handed_down = [folder for folder in above if controller in _words(folder / "cgroup.subtree_control")]
+            found += [Place(folder, (controller,), 2) for folder in handed_down]
+        elif kind == "cgroup" and controller in options.split(","):
+            ours = [group for names, group in groups.items() if controller in names.split(",")]
+            found += [Place(_below(Path(where), root, group), (controller,), 1) for group in ours]
     return found
 
 

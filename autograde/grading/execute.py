@@ -17,6 +17,7 @@ from autograde.grading.inside import HEADER
 from autograde.grading.rebuild import printable
 from autograde.grading.rooms import ROOMS, START_S
 from autograde.grading.sandbox import Limits
+from autograde.grading.watcher import Watcher
 
 GRACE_S = 3.0
 STRAY_FRAMES = 100
@@ -68,7 +69,7 @@ class Session:
             os.close(to_write)
         for fd in (self.from_fd, self.to_fd):
             os.set_blocking(fd, False)
-        self.watcher = sandbox.Watcher(self.room.pid, limits, self.room.kill)
+        self.watcher = Watcher(self.room, limits)
         self.watcher.start()
 
     def __enter__(self) -> Session:

@@ -156,7 +156,7 @@ class Notebook:
         from traitlets.config import Config
 
         owner = self
-        self.limit, self.outputs = output_limit, Outputs(output_limit)
+        self.limit, self.outputs, self.process = output_limit, Outputs(output_limit), os.getpid()
 
         class Publisher(DisplayPublisher):
             def publish(self, data, metadata=None, source=None, *, transient=None, update=False, **kwargs):
@@ -178,6 +178,7 @@ class Notebook:
             displayhook_class = Hook
 
             def _get_exc_info(self, exc_tuple=None):
+                owner.end_if_a_copy()
                 etype, value, tb = super()._get_exc_info(exc_tuple)
                 return etype, value, shortened(value, tb)
 
@@ -207,6 +208,11 @@ class Notebook:
 
         builtins.input = no_input
 
+    def end_if_a_copy(self) -> None:
+        """End a process that the student's code forked and that came back to here: it speaks for nobody."""
+        if os.getpid() != self.process:
+            os._exit(1)
+
     def run(self, source: str) -> list[dict]:
         self.outputs = Outputs(self.limit)
         try:
@@ -214,6 +220,7 @@ class Notebook:
             fault = result.error_before_exec or result.error_in_exec
         except BaseException as raised:  # a student's SystemExit, an interrupt, or a shell that they broke
             fault = raised
+        self.end_if_a_copy()
         if fault is not None and not any(item["output_type"] == "error" for item in self.outputs.items):
             name, words = type(fault).__name__, words_of(fault)
             self.outputs.error(name, words, [f"{name}: {words}"])
@@ -261,6 +268,7 @@ def answer(notebook: Notebook, kit, message: bytes, limit: int) -> bytes:
         target = notebook.shell.user_ns.get(name, kit.calling.MISSING)
         for call in question["calls"]:
             outcomes.append(kit.calling.outcome(kind, target, call, question["outputs"]))
+            notebook.end_if_a_copy()
             left -= size_of(outcomes[-1].get("outputs"))
             if left < 0:  # before it is copied, and before the next one is asked for
                 return b""
@@ -304,6 +312,7 @@ def load_kit(folder: Path):
 
 def serve(pipes: Pipes, notebook: Notebook, kit, reply_mb: int) -> None:
     """Run cells and answer probes until the host hangs up."""
+    notebook.process = os.getpid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     pipes.send({"nonce": "ready"})
     while True:

@@ -163,7 +163,7 @@ class Fork:
     ships_files = True
 
     def __init__(self, warm: Warm, child: int) -> None:
-        self.warm, self.child, self.ended = warm, child, False
+        self.warm, self.child, self.ended, self.group = warm, child, False, warm.group
         keeper = _below(warm.process.pid, child)
         if keeper is None:
             warm.close()

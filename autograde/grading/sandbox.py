@@ -1,4 +1,4 @@
-"""The sandbox in which student code runs: bubblewrap, limits, and a watcher over its processes and memory.
+"""The sandbox in which student code runs: bubblewrap, and the limits that ``watcher.py`` and the kernel keep.
 
 Inside there is Python with its packages, the release's files and the student's own, and nothing else: no network, no
 repository, no gradebook, no other submission, no environment variables of the host. Everything that runs in it dies
@@ -12,11 +12,8 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import threading
 from dataclasses import dataclass
 from pathlib import Path
-
-import psutil
 
 OURS = ("solutions", "autograde", "chapters")
 HERE = Path(__file__).resolve().parent
@@ -149,53 +146,3 @@ def _system() -> list[str]:
     for name, value in ENVIRONMENT.items():
         arguments += ["--setenv", name, value]
     return arguments
-
-
-class Watcher(threading.Thread):
-    """Counts the sandbox's processes and memory from outside, and kills it when it goes over."""
-
-    def __init__(self, pid: int, limits: Limits, kill) -> None:
-        super().__init__(daemon=True)
-        self.process, self.limits, self.kill = psutil.Process(pid), limits, kill
-        self.reason = ""
-        self.peak_mb = 0.0
-        self._stop_asked = threading.Event()
-
-    def run(self) -> None:
-        while not self._stop_asked.wait(0.1):
-            try:
-                tree = self.process.children(recursive=True)
-            except psutil.NoSuchProcess:
-                return
-            if len(tree) > self.limits.processes + 2:  # before their memory is read: there may be thousands
-                self.reason = f"it started more than {self.limits.processes} processes"
-                self.kill()
-                return
-            used = sum(_resident_mb(process) for process in tree)
-            self.peak_mb = max(self.peak_mb, used)
-            if used > self.limits.memory_mb and sum(map(_own_share_mb, tree)) > self.limits.memory_mb:
-                self.reason = f"it used more than {self.limits.memory_mb} MiB of memory"
-            if self.reason:
-                self.kill()
-                return
-
-    def stop(self) -> None:
-        self._stop_asked.set()
-        self.join(timeout=5)
-
-
-def _own_share_mb(process: psutil.Process) -> float:
-    """What it takes for itself; what it shares, such as the libraries of a warm sandbox, counts in parts."""
-    try:
-        return process.memory_full_info().pss / 2**20
-    except psutil.NoSuchProcess:
-        return 0.0
-    except psutil.AccessDenied:
-        return _resident_mb(process)
-
-
-def _resident_mb(process: psutil.Process) -> float:
-    try:
-        return process.memory_info().rss / 2**20
-    except psutil.NoSuchProcess:
-        return 0.0

@@ -10,7 +10,6 @@ from autograde.grading.judge import Probe, probe
 from autograde.kit.calling import MISSING, outcome
 from autograde.kit.plain import decode, encode
 
-
 DRAWN: dict[tuple[int, int], Probe] = {}
 
 

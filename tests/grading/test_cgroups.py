@@ -77,12 +77,12 @@ def test_version_2_takes_the_nearest_group_whose_controllers_were_handed_down(tm
     handed = {tmp_path: "cpu memory pids", session.parent: "memory pids", session: "memory pids"}
     for folder, words in handed.items():
         (folder / "cgroup.subtree_control").write_text(words)
-    mounts = f"30 24 0:27 / {tmp_path} rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n31 24 0:5 / /proc rw - proc proc rw"
+    mounts = f"30 24 0:27 / {tmp_path} rw,nosuid shared:4 - cgroup2 cgroup2 rw\n31 24 0:5 / /proc rw - proc proc rw"
     own = "0::/user.slice/user@1000.service/app.slice/terminal.scope\n"
-    found = cgroups.candidates(mounts, own, ("pids", "memory"))
+    found = cgroups.candidates(mounts, own, "memory")
     assert [place.folder for place in found] == [session, session.parent, tmp_path]
     assert {place.version for place in found} == {2}
-    assert cgroups.candidates(mounts, own, ("cpu",)) == [cgroups.Place(tmp_path, ("cpu",), 2)]
+    assert cgroups.candidates(mounts, own, "cpu") == [cgroups.Place(tmp_path, ("cpu",), 2)]
 
 
 def test_version_1_takes_ones_own_group_in_each_hierarchy() -> None:
@@ -92,7 +92,7 @@ def test_version_1_takes_ones_own_group_in_each_hierarchy() -> None:
         "42 39 0:35 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw"
     )
     own = "8:pids:/jobs\n4:memory:/docker/a/b\n0::/\n"
-    pids, memory = (cgroups.candidates(mounts, own, (name,)) for name in ("pids", "memory"))
+    pids, memory, cpu = (cgroups.candidates(mounts, own, name) for name in cgroups.CONTROLLERS)
     assert pids == [cgroups.Place(Path("/sys/fs/cgroup/pids/jobs"), ("pids",), 1)]
     assert memory == [cgroups.Place(Path("/sys/fs/cgroup/memory/b"), ("memory",), 1)]
-    assert cgroups.candidates(mounts, own, ("pids", "memory")) == []
+    assert cpu == []
