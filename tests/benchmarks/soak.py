@@ -1,0 +1,140 @@
+"""A large class, start to end: ``python -m tests.benchmarks.soak [SUBMISSIONS] [WORKERS]`` (10,000 and two).
+
+Every fiftieth submission is hostile, the others are right, blank, half done or mistaken. Asked is that every one is
+graded once with exactly the score that its kind gets when it is graded alone, in a sandbox of its own, and that the
+memory of the whole run does not grow. Printed are the rate and the memory in each quarter of the run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import nbformat
+import psutil
+
+from autograde import exercises, gradebook
+from autograde.grading.course import Course
+from autograde.grading.sandbox import Limits
+from autograde.grading.submission import grade
+from autograde.sample_class import hostile, replaced, submissions
+from tests.benchmarks.grading import light
+from tests.grading.notebooks import ASSIGNMENT, ROOT, hand_in, release
+
+CELL_S = 5.0  # so that an endless loop costs little
+HOSTILE_EVERY = 50
+
+
+def kinds(course: Course) -> tuple[dict[str, str], dict[str, str]]:
+    """Notebooks as text, by kind: the usual ones, and the hostile ones."""
+    right, blank = light(course), course.read_release(ASSIGNMENT)
+    blank.cells = [cell for cell in blank.cells if "load_seattle_weather()" not in cell.source]
+    usual = {"right": nbformat.writes(right), "blank": nbformat.writes(blank)}
+    for student, text in submissions(exercises.load(ASSIGNMENT), blank, right):
+        if student.startswith(("half", "misconception-rnn_step", "misconception-neuron_step")):
+            usual[student] = text
+    attacks = hostile("neuron_step").items()
+    return usual, {name: nbformat.writes(replaced(blank, "neuron_step", source)) for name, source in attacks}
+
+
+def hand_in_class(course: Course, count: int) -> dict[str, str]:
+    """Hand in ``count`` notebooks; returns each student's kind."""
+    usual, attacks = kinds(course)
+    handed_in = {}
+    for number in range(count):
+        pool = attacks if number % HOSTILE_EVERY == HOSTILE_EVERY - 1 else usual
+        kind = list(pool)[(number // HOSTILE_EVERY if pool is attacks else number) % len(pool)]
+        student = f"s{number:06}"
+        hand_in(course, student, pool[kind])
+        handed_in[student] = kind
+    return handed_in
+
+
+def alone(course: Course, handed_in: dict[str, str]) -> dict[str, float]:
+    """The score of one submission of each kind, graded by itself in a sandbox of its own."""
+    first = {kind: student for student, kind in reversed(handed_in.items())}
+    limits = Limits(cell_s=CELL_S)
+    return {
+        kind: grade(course, student, ASSIGNMENT, limits, cold=True).record["points"] for kind, student in first.items()
+    }
+
+
+class Memory(threading.Thread):
+    """Looks at the resident memory of a process and all below it, in MiB, every two seconds."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.process, self.seen = psutil.Process(pid), []
+
+    def run(self) -> None:
+        while self.process.is_running() and self.process.status() != psutil.STATUS_ZOMBIE:
+            used = 0
+            for process in [self.process, *self.process.children(recursive=True)]:
+                try:
+                    used += process.memory_full_info().pss
+                except (psutil.NoSuchProcess, psutil.AccessDenied):
+                    continue
+            self.seen.append((time.monotonic(), used / 2**20))
+            time.sleep(2)
+
+
+def graded(course: Course, count: int, workers: int) -> tuple[dict[str, float], list[float], Memory]:
+    """Grade the class by the command itself; returns scores by student, when each came, and the memory."""
+    command = [sys.executable, "-m", "autograde", "grade", ASSIGNMENT, "--course", str(course.root), "--json"]
+    command += ["--workers", str(workers), "--cell-seconds", str(CELL_S)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    scores, times = {}, []
+    said = time.monotonic()
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        memory = Memory(process.pid)
+        memory.start()
+        assert process.stdout is not None
+        for line in process.stdout:
+            one = json.loads(line)
+            assert one["student"] not in scores, f"{one['student']} was graded twice"
+            scores[one["student"]] = one["points"]
+            times.append(time.monotonic())
+            if times[-1] - said > 10:
+                said = times[-1]
+                print(f"  {len(scores)} of {count}", flush=True)
+    if process.returncode:
+        raise SystemExit(f"autograde grade ended with {process.returncode}")
+    return scores, times, memory
+
+
+def main(count: int, workers: int) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        course = release(Course(Path(place)))
+        handed_in = hand_in_class(course, count)
+        expected = alone(course, handed_in)
+        before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+        scores, times, memory = graded(course, count, workers)
+        wall, after = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+        recorded = gradebook.scores(course, ASSIGNMENT)
+    wrong = {s: (scores.get(s), expected[kind]) for s, kind in handed_in.items() if scores.get(s) != expected[kind]}
+    unrecorded = [s for s in handed_in if s not in recorded or recorded[s]["score"] != scores.get(s)]
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    attacks = sum(kind in hostile("x") for kind in handed_in.values())
+    print(f"{count} submissions, {attacks} of them hostile, {workers} workers")
+    print(f"{60 * count / wall:.0f} a minute, {cpu / count:.2f} CPU-seconds each, {wall:.0f} s in all")
+    for quarter in range(4):
+        lower, upper = (begun + wall * part / 4 for part in (quarter, quarter + 1))
+        done = sum(lower <= when < upper for when in times)
+        used = [mib for when, mib in memory.seen if lower <= when < upper]
+        print(f"quarter {quarter + 1}: {60 * done / (wall / 4):.0f} a minute, at most {max(used, default=0):.0f} MiB")
+    print(f"scores: {dict(Counter(scores.values()).most_common(6))}")
+    print(f"not as graded alone: {len(wrong)}; not in the gradebook: {len(unrecorded)}")
+    if wrong or unrecorded:
+        raise SystemExit(f"for instance {dict(list(wrong.items())[:3])} {unrecorded[:3]}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000, int(sys.argv[2]) if len(sys.argv) > 2 else 2)
