@@ -35,7 +35,8 @@ def chain(ax: Axes) -> None:
         arrow(ax, (x + 0.38, 1.85), (following - 0.38, 1.85), BLUE)
         write(ax, ((x + following) / 2, 2.2), words, BLUE)
         arrow(ax, (following - 0.38, 1.35), (x + 0.38, 1.35), ORANGE)
-    for (x, _), (following, _), words in zip(states, states[1:], (r"$J_1^\top$", r"$J_2^\top$", r"$J_T^\top \cdots$")):
+    transposed = (r"$J_1^\top$", r"$J_2^\top$", r"$\cdots\, J_T^\top$")
+    for (x, _), (following, _), words in zip(states, states[1:], transposed):
         write(ax, ((x + following) / 2, 0.98), words, ORANGE)
     arrow(ax, (6.34, 1.85), (6.95, 1.85), BLUE)
     arrow(ax, (6.95, 1.35), (6.34, 1.35), ORANGE)

@@ -87,10 +87,10 @@ def unrolled(ax: Axes, steps: int = 3, cell: str = "$f$", inside: str = "y", sta
     ax.plot([0.8, 1.55, 1.55], [2.6, 2.6, 1.8], color=ORANGE, linewidth=1.6, solid_joinstyle="round")
     arrow(ax, (1.55, 1.8), (1.22, 1.8), ORANGE)
     write(ax, (1.95, 1.8), "=", MUTED, 15)
-    write(ax, (2.3, 1.8), f"${start}$", ORANGE)
+    write(ax, (2.6, 2.08), f"${start}$", ORANGE)
     for t in range(steps):
         x = left + gap * t
-        arrow(ax, (x - gap + 0.42 if t else 2.45, 1.8), (x - 0.42, 1.8), ORANGE)
+        arrow(ax, (x - gap + 0.42 if t else 2.25, 1.8), (x - 0.42, 1.8), ORANGE)
         if t:
             write(ax, (x - gap / 2, 2.08), f"${inside}_{t}$", ORANGE)
         arrow(ax, (x, 0.6), (x, 1.38))
