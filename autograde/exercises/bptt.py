@@ -67,6 +67,12 @@ def step_with_a_slope_above_one(dh_t, x_t, h_prev, W_x, W_h, b):
     return da @ W_x.T, da @ W_h.T, x_t.T @ da, h_prev.T @ da, da.sum(axis=0)
 
 
+def step_with_the_slope_of_the_sigmoid(dh_t, x_t, h_prev, W_x, W_h, b):
+    h_t = np.tanh(x_t @ W_x + h_prev @ W_h + b)
+    da = dh_t * h_t * (1 - h_t)
+    return da @ W_x.T, da @ W_h.T, x_t.T @ da, h_prev.T @ da, da.sum(axis=0)
+
+
 def step_not_transposed(dh_t, x_t, h_prev, W_x, W_h, b):
     h_t = np.tanh(x_t @ W_x + h_prev @ W_h + b)
     da = dh_t * (1 - h_t**2)
@@ -89,6 +95,12 @@ def step_with_the_mean_for_db(dh_t, x_t, h_prev, W_x, W_h, b):
     h_t = np.tanh(x_t @ W_x + h_prev @ W_h + b)
     da = dh_t * (1 - h_t**2)
     return da @ W_x.T, da @ W_h.T, x_t.T @ da, h_prev.T @ da, da.mean(axis=0)
+
+
+def step_averaging_over_the_batch(dh_t, x_t, h_prev, W_x, W_h, b):
+    h_t = np.tanh(x_t @ W_x + h_prev @ W_h + b)
+    da = dh_t * (1 - h_t**2)
+    return da @ W_x.T, da @ W_h.T, x_t.T @ da / len(da), h_prev.T @ da / len(da), da.mean(axis=0)
 
 
 def step_without_bias(dh_t, x_t, h_prev, W_x, W_h, b):
@@ -135,6 +147,13 @@ RNN_STEP_BACKWARD = Exercise(
             step_with_a_slope_above_one,
         ),
         Misconception(
+            "slope-of-the-sigmoid",
+            "the slope is that of the sigmoid",
+            "h * (1 - h) belongs to a function between 0 and 1. Where is tanh steepest, and how steep is yours there?",
+            WRONG,
+            step_with_the_slope_of_the_sigmoid,
+        ),
+        Misconception(
             "not-transposed",
             "dh_prev goes through W_h in the forward direction",
             "Forward, neuron i spoke to neuron j through the entry (i, j). In your product, through which entry does "
@@ -162,6 +181,14 @@ RNN_STEP_BACKWARD = Exercise(
             "In x_t.T @ da the sequences of the batch are added up. What must then happen to the rows of da in db?",
             WRONG,
             step_with_the_mean_for_db,
+        ),
+        Misconception(
+            "mean-over-the-batch",
+            "the weights' gradients are averaged over the batch",
+            "A loss that is a mean has its division in dh_t already. What do the equations do with the shares of the "
+            "sequences?",
+            WRONG,
+            step_averaging_over_the_batch,
         ),
         Misconception(
             "no-bias",
@@ -352,6 +379,28 @@ def numerical_without_the_final_state(dh, dh_last, x, h0, W_x, W_h, b, eps):
     return tuple(gradients)
 
 
+def numerical_with_an_eps_of_its_own(dh, dh_last, x, h0, W_x, W_h, b, eps):
+    dh, dh_last, x, h0, *weights = [np.array(value, np.float64) for value in (dh, dh_last, x, h0, W_x, W_h, b)]
+
+    def loss():
+        h, total = h0, 0.0
+        for t in range(x.shape[1]):
+            h = np.tanh(x[:, t] @ weights[0] + h @ weights[1] + weights[2])
+            total += (h * dh[:, t]).sum()
+        return total + (h * dh_last).sum()
+
+    gradients = [np.zeros_like(weight) for weight in weights]
+    for weight, gradient in zip(weights, gradients):
+        for index in np.ndindex(weight.shape):
+            kept = weight[index]
+            weight[index] = kept + 1e-5
+            above = loss()
+            weight[index] = kept - 1e-5
+            gradient[index] = (above - loss()) / 2e-5
+            weight[index] = kept
+    return tuple(gradients)
+
+
 NUMERICAL_GRADIENTS = Exercise(
     name="numerical_gradients",
     kind="function",
@@ -402,6 +451,13 @@ NUMERICAL_GRADIENTS = Exercise(
             "When you come to the second entry, where does the first one stand?",
             CHECKING,
             numerical_not_put_back,
+        ),
+        Misconception(
+            "eps-not-used",
+            "eps changes nothing",
+            "The caller says how far to move. With an eps as large as a weight, should the result still be the slope?",
+            CHECKING,
+            numerical_with_an_eps_of_its_own,
         ),
         Misconception(
             "no-final-state",
@@ -461,6 +517,22 @@ def backward_of_own_outputs(dh, dh_last, x, h0, W_x, W_h, b, lengths=None):
     dx, dW_x, dW_h, db, dh_next = np.zeros_like(x), 0 * W_x, 0 * W_h, 0 * b, dh_last
     for t in reversed(range(T)):
         da = np.where(real[:, [t]], dh[:, t] * (1 - states[t + 1] ** 2), 0)
+        dx[:, t] = da @ W_x.T
+        dW_x, dW_h, db = dW_x + x[:, t].T @ da, dW_h + states[t].T @ da, db + da.sum(axis=0)
+        dh_next = np.where(real[:, [t]], da @ W_h.T, dh_next)
+    return dx, dh_next, dW_x, dW_h, db
+
+
+def backward_that_hands_nothing_back(dh, dh_last, x, h0, W_x, W_h, b, lengths=None):
+    N, T, _ = x.shape
+    real = np.arange(T) < (np.full(N, T) if lengths is None else lengths)[:, None]
+    x, dh, states = np.where(real[..., None], x, 0), np.where(real[..., None], dh, 0), [h0]
+    for t in range(T):
+        states.append(np.where(real[:, [t]], np.tanh(x[:, t] @ W_x + states[t] @ W_h + b), states[t]))
+    dx, dW_x, dW_h, db, dh_next = np.zeros_like(x), 0 * W_x, 0 * W_h, 0 * b, dh_last
+    for t in reversed(range(T)):
+        dh_t = dh[:, t] + (dh_last if t == T - 1 else 0)
+        da = np.where(real[:, [t]], dh_t * (1 - states[t + 1] ** 2), 0)
         dx[:, t] = da @ W_x.T
         dW_x, dW_h, db = dW_x + x[:, t].T @ da, dW_h + states[t].T @ da, db + da.sum(axis=0)
         dh_next = np.where(real[:, [t]], da @ W_h.T, dh_next)
@@ -588,6 +660,23 @@ def backward_going_round_at_the_first_step(dh, dh_last, x, h0, W_x, W_h, b, leng
     return dx, dh_next, dW_x, dW_h, db
 
 
+def backward_computing_the_first_step_from_the_last_output(dh, dh_last, x, h0, W_x, W_h, b, lengths=None):
+    N, T, _ = x.shape
+    real = np.arange(T) < (np.full(N, T) if lengths is None else lengths)[:, None]
+    x, dh, states = np.where(real[..., None], x, 0), np.where(real[..., None], dh, 0), [h0]
+    for t in range(T):
+        states.append(np.where(real[:, [t]], np.tanh(x[:, t] @ W_x + states[t] @ W_h + b), states[t]))
+    h = np.where(real[..., None], np.stack(states[1:], axis=1), 0)
+    dx, dW_x, dW_h, db, dh_next = np.zeros_like(x), 0 * W_x, 0 * W_h, 0 * b, dh_last
+    for t in reversed(range(T)):
+        h_t = np.tanh(x[:, t] @ W_x + h[:, t - 1] @ W_h + b)
+        da = np.where(real[:, [t]], (dh[:, t] + dh_next) * (1 - h_t**2), 0)
+        dx[:, t] = da @ W_x.T
+        dW_x, dW_h, db = dW_x + x[:, t].T @ da, dW_h + h[:, t - 1].T @ da, db + da.sum(axis=0)
+        dh_next = np.where(real[:, [t]], da @ W_h.T, dh_next)
+    return dx, dh_next, dW_x, dW_h, db
+
+
 def backward_stopping_before_the_first_state(dh, dh_last, x, h0, W_x, W_h, b, lengths=None):
     N, T, _ = x.shape
     real = np.arange(T) < (np.full(N, T) if lengths is None else lengths)[:, None]
@@ -612,6 +701,23 @@ def backward_ignoring_lengths(dh, dh_last, x, h0, W_x, W_h, b, lengths=None):
         da = (dh[:, t] + dh_next) * (1 - states[t + 1] ** 2)
         dx[:, t] = da @ W_x.T
         dW_x, dW_h, db = dW_x + x[:, t].T @ da, dW_h + states[t].T @ da, db + da.sum(axis=0)
+        dh_next = da @ W_h.T
+    return dx, dh_next, dW_x, dW_h, db
+
+
+def backward_with_lengths_on_the_way_there_only(dh, dh_last, x, h0, W_x, W_h, b, lengths=None):
+    N, T, _ = x.shape
+    real = np.arange(T) < (np.full(N, T) if lengths is None else lengths)[:, None]
+    states, h = h0, np.zeros_like(dh)
+    for t in range(T):
+        states = np.where(real[:, [t]], np.tanh(x[:, t] @ W_x + states @ W_h + b), states)
+        h[:, t] = np.where(real[:, [t]], states, 0)
+    dx, dW_x, dW_h, db, dh_next = np.zeros_like(x), 0 * W_x, 0 * W_h, 0 * b, dh_last
+    for t in reversed(range(T)):
+        h_prev = h[:, t - 1] if t > 0 else h0
+        da = (dh[:, t] + dh_next) * (1 - np.tanh(x[:, t] @ W_x + h_prev @ W_h + b) ** 2)
+        dx[:, t] = da @ W_x.T
+        dW_x, dW_h, db = dW_x + x[:, t].T @ da, dW_h + h_prev.T @ da, db + da.sum(axis=0)
         dh_next = da @ W_h.T
     return dx, dh_next, dW_x, dW_h, db
 
@@ -662,6 +768,14 @@ RNN_BACKWARD = Exercise(
             "brought it there?",
             f"{PAGE}#back-by-hand",
             backward_of_own_outputs,
+        ),
+        Misconception(
+            "nothing-handed-back",
+            "dh_last comes in, but no step hands anything to the one before",
+            "Each step finds out what the state before it is worth. In the next round of your loop, who adds that to "
+            "dh[:, t]?",
+            f"{PAGE}#back-by-hand",
+            backward_that_hands_nothing_back,
         ),
         Misconception(
             "later-steps-only",
@@ -721,6 +835,13 @@ RNN_BACKWARD = Exercise(
             backward_going_round_at_the_first_step,
         ),
         Misconception(
+            "first-step-from-the-last-output",
+            "the first step is computed again from the last output",
+            "Print h_prev at t = 0. Is it h0, or what NumPy finds at the index -1?",
+            WRONG,
+            backward_computing_the_first_step_from_the_last_output,
+        ),
+        Misconception(
             "stops-at-the-first-sum",
             "dh0 is what arrives at the first sum, not at the state before it",
             "Between h0 and the first sum there is one more product. Which matrix does it hold?",
@@ -733,6 +854,14 @@ RNN_BACKWARD = Exercise(
             "A step after the end did not happen. What can its derivative have to do with any weight?",
             WRONG,
             backward_ignoring_lengths,
+        ),
+        Misconception(
+            "lengths-one-way",
+            "the states respect the lengths, and the way back does not",
+            "rnn_forward got the lengths. What does your backward loop do at a step that did not happen, with the "
+            "weights and with what it hands back?",
+            WRONG,
+            backward_with_lengths_on_the_way_there_only,
         ),
         Misconception(
             "final-state-lost",
@@ -818,6 +947,13 @@ def loss_with_gradients_in_the_filling(y_hat, y, lengths=None):
     return (error[real] ** 2).mean(), 2 * error / real.sum()
 
 
+def loss_with_errors_in_the_filling(y_hat, y, lengths=None):
+    N, T = y.shape
+    real = np.arange(T) < (np.full(N, T) if lengths is None else lengths)[:, None]
+    error = y_hat - y
+    return (error**2).sum() / real.sum(), 2 * np.where(real, error, 0) / real.sum()
+
+
 MASKED_LOSS = Exercise(
     name="masked_loss",
     kind="function",
@@ -883,6 +1019,13 @@ MASKED_LOSS = Exercise(
             "Move a forecast in the filling a little. How much does your loss change, and what does dy_hat say there?",
             WRONG,
             loss_with_gradients_in_the_filling,
+        ),
+        Misconception(
+            "errors-in-the-filling",
+            "the gradient is right, but errors in the filling count in the loss",
+            "Where dy_hat is 0 the loss should not change with the forecast. Over which steps does your sum run?",
+            MASKS,
+            loss_with_errors_in_the_filling,
         ),
     ),
 )
@@ -1019,6 +1162,48 @@ def train_step_on_the_filling_too(x, y, lengths, W_x, W_h, b, W_y, b_y, lr):
     return (error**2).mean(), W_x - lr * dW_x, W_h - lr * dW_h, b - lr * db, W_y - lr * dW_y, b_y - lr * db_y
 
 
+def train_step_averaging_the_readouts_gradients(x, y, lengths, W_x, W_h, b, W_y, b_y, lr):
+    N, T, _ = x.shape
+    real = np.arange(T) < (np.full(N, T) if lengths is None else lengths)[:, None]
+    states = [np.zeros((N, len(b)))]
+    for t in range(T):
+        states.append(np.tanh(x[:, t] @ W_x + states[t] @ W_h + b))
+    h = np.stack(states[1:], axis=1)
+    error = np.where(real, h @ W_y + b_y - y, 0)
+    dy, dh_next = 2 * error / real.sum(), 0 * states[0]
+    dW_x, dW_h, db = 0 * W_x, 0 * W_h, 0 * b
+    for t in reversed(range(T)):
+        da = (dy[:, [t]] * W_y + dh_next) * (1 - states[t + 1] ** 2)
+        dW_x, dW_h, db = dW_x + x[:, t].T @ da, dW_h + states[t].T @ da, db + da.sum(axis=0)
+        dh_next = da @ W_h.T
+    dW_y, db_y = np.tensordot(dy, h, 2) / dy.size, dy.mean()
+    loss = (error**2).sum() / real.sum()
+    return loss, W_x - lr * dW_x, W_h - lr * dW_h, b - lr * db, W_y - lr * dW_y, b_y - lr * db_y
+
+
+def train_step_with_the_loss_of_the_new_weights(x, y, lengths, W_x, W_h, b, W_y, b_y, lr):
+    N, T, _ = x.shape
+    real = np.arange(T) < (np.full(N, T) if lengths is None else lengths)[:, None]
+    states = [np.zeros((N, len(b)))]
+    for t in range(T):
+        states.append(np.tanh(x[:, t] @ W_x + states[t] @ W_h + b))
+    h = np.stack(states[1:], axis=1)
+    error = np.where(real, h @ W_y + b_y - y, 0)
+    dy, dh_next = 2 * error / real.sum(), 0 * states[0]
+    dW_x, dW_h, db = 0 * W_x, 0 * W_h, 0 * b
+    for t in reversed(range(T)):
+        da = (dy[:, [t]] * W_y + dh_next) * (1 - states[t + 1] ** 2)
+        dW_x, dW_h, db = dW_x + x[:, t].T @ da, dW_h + states[t].T @ da, db + da.sum(axis=0)
+        dh_next = da @ W_h.T
+    W_y, b_y = W_y - lr * np.tensordot(dy, h, 2), b_y - lr * dy.sum()
+    W_x, W_h, b = W_x - lr * dW_x, W_h - lr * dW_h, b - lr * db
+    state, loss = 0 * states[0], 0.0
+    for t in range(T):
+        state = np.tanh(x[:, t] @ W_x + state @ W_h + b)
+        loss += (np.where(real[:, t], state @ W_y + b_y - y[:, t], 0) ** 2).sum() / real.sum()
+    return loss, W_x, W_h, b, W_y, b_y
+
+
 TRAIN_STEP = Exercise(
     name="train_step",
     kind="function",
@@ -1067,6 +1252,20 @@ TRAIN_STEP = Exercise(
             "Does your step get longer when lr is doubled?",
             f"{PAGE}#four-steps-on-the-unrolled-network",
             train_step_without_a_rate,
+        ),
+        Misconception(
+            "readout-averaged",
+            "the readout's gradients are averaged over steps and sequences",
+            "The loss is a mean, and dy_hat knows it already. What is left to do with the shares of all n and t?",
+            SUM,
+            train_step_averaging_the_readouts_gradients,
+        ),
+        Misconception(
+            "loss-of-the-new-weights",
+            "the weights are right, and the loss is that after the update",
+            "With which weights were the gradients taken? What was the loss there?",
+            LOOP,
+            train_step_with_the_loss_of_the_new_weights,
         ),
         Misconception(
             "filling-counts",
@@ -1291,6 +1490,33 @@ def truncated_with_dh_last_at_every_cut(dh, dh_last, x, h0, W_x, W_h, b, chunk):
     return dx, dh_next, dW_x, dW_h, db
 
 
+def truncated_without_the_final_state(dh, dh_last, x, h0, W_x, W_h, b, chunk):
+    T, states, dh_next = x.shape[1], [h0], 0 * dh_last
+    for t in range(T):
+        states.append(np.tanh(x[:, t] @ W_x + states[t] @ W_h + b))
+    dx, dW_x, dW_h, db = np.zeros_like(x), 0 * W_x, 0 * W_h, 0 * b
+    for t in reversed(range(T)):
+        da = (dh[:, t] + dh_next) * (1 - states[t + 1] ** 2)
+        dx[:, t] = da @ W_x.T
+        dW_x, dW_h, db = dW_x + x[:, t].T @ da, dW_h + states[t].T @ da, db + da.sum(axis=0)
+        dh_next = 0 * da if t % chunk == 0 and t > 0 else da @ W_h.T
+    return dx, dh_next, dW_x, dW_h, db
+
+
+def truncated_with_a_state_of_zero_at_the_cuts(dh, dh_last, x, h0, W_x, W_h, b, chunk):
+    T, before, after, dh_next = x.shape[1], np.zeros_like(dh), np.zeros_like(dh), dh_last
+    for t in range(T):
+        before[:, t] = h0 if t == 0 else after[:, t - 1] if t % chunk else 0
+        after[:, t] = np.tanh(x[:, t] @ W_x + before[:, t] @ W_h + b)
+    dx, dW_x, dW_h, db = np.zeros_like(x), 0 * W_x, 0 * W_h, 0 * b
+    for t in reversed(range(T)):
+        da = (dh[:, t] + dh_next) * (1 - after[:, t] ** 2)
+        dx[:, t] = da @ W_x.T
+        dW_x, dW_h, db = dW_x + x[:, t].T @ da, dW_h + before[:, t].T @ da, db + da.sum(axis=0)
+        dh_next = 0 * da if t % chunk == 0 and t > 0 else da @ W_h.T
+    return dx, dh_next, dW_x, dW_h, db
+
+
 def truncated_with_dh0_of_the_last_chunk(dh, dh_last, x, h0, W_x, W_h, b, chunk):
     T, states, dh_next, dh0 = x.shape[1], [h0], dh_last, None
     for t in range(T):
@@ -1358,6 +1584,13 @@ TRUNCATED_BACKWARD = Exercise(
             truncated_with_the_first_state_everywhere,
         ),
         Misconception(
+            "state-of-zero",
+            "after each cut the state begins at 0",
+            "A cut keeps gradients from going back. What does the state that goes forward know of it?",
+            CUT,
+            truncated_with_a_state_of_zero_at_the_cuts,
+        ),
+        Misconception(
             "last-chunk-only",
             "the weights' gradients are those of the last chunk",
             "Every chunk finds a share of dW_h. What does your loop do with the share of the chunk before?",
@@ -1370,6 +1603,13 @@ TRUNCATED_BACKWARD = Exercise(
             "How many of the chunks end in the final state of the sequence?",
             CUT,
             truncated_with_dh_last_at_every_cut,
+        ),
+        Misconception(
+            "no-final-state",
+            "dh_last is not used",
+            "The last chunk ends where the sequence ends. What comes in there from whoever reads the final state?",
+            CUT,
+            truncated_without_the_final_state,
         ),
         Misconception(
             "dh0-of-the-last-chunk",
@@ -1563,6 +1803,27 @@ class TruncatedOutputs(nn.Module):
         return torch.stack(outputs, dim=1), state
 
 
+class TruncatedOutputsToTheEnd(nn.Module):
+    def __init__(self, input_size, hidden_size, chunk):
+        super().__init__()
+        self.chunk = chunk
+        self.weight_ih_l0 = nn.Parameter(torch.randn(hidden_size, input_size) / hidden_size**0.5)
+        self.weight_hh_l0 = nn.Parameter(torch.randn(hidden_size, hidden_size) / hidden_size**0.5)
+        self.bias_ih_l0 = nn.Parameter(torch.zeros(hidden_size))
+        self.bias_hh_l0 = nn.Parameter(torch.zeros(hidden_size))
+
+    def forward(self, x, h0=None):
+        state = x.new_zeros(x.shape[0], self.weight_hh_l0.shape[0]) if h0 is None else h0
+        outputs = []
+        for t in range(x.shape[1]):
+            from_input = x[:, t] @ self.weight_ih_l0.T + self.bias_ih_l0
+            state = torch.tanh(from_input + state @ self.weight_hh_l0.T + self.bias_hh_l0)
+            if (t + 1) % self.chunk == 0:
+                state = state.detach()
+            outputs.append(state)
+        return torch.stack(outputs, dim=1), state
+
+
 class TruncatedOnTheCPUOnly(nn.Module):
     def __init__(self, input_size, hidden_size, chunk):
         super().__init__()
@@ -1641,8 +1902,16 @@ TRUNCATED_RNN = Exercise(
             TruncatedOutputs,
         ),
         Misconception(
+            "outputs-and-final-state-cut",
+            "the last output of each chunk sends no gradient, and nor does the final state",
+            "You detach the state of a chunk's last step and then hand it out. Who besides the next chunk needs it, "
+            "and in which form?",
+            WRONG,
+            TruncatedOutputsToTheEnd,
+        ),
+        Misconception(
             "cpu-only",
-            "the initial state is made on the CPU",
+            "it runs on the CPU only",
             "On which device does torch.zeros put its result when it is not told? Where does x live?",
             "recurrent_neurons.html#the-same-in-pytorch",
             TruncatedOnTheCPUOnly,

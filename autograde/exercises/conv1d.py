@@ -57,7 +57,7 @@ def length_cases(rng: np.random.Generator) -> list[Case]:
     steps = step * number(6, 12) + number(1, step)  # no whole number of strides
     return [
         case("plain", "a window that moves by one step, no padding"),
-        case("stride", "a stride that leaves steps over, no padding", stride=stride, rest=number(1, stride)),
+        case("stride", "a stride that leaves steps over, no padding", stride=stride, rest=stride - 1),
         case("stride", "a stride that leaves nothing over, no padding", stride=other),
         case("stride", "a sequence that is just one window long", stride=stride, windows=1),
         case("dilation", "taps that stand apart, no padding", dilation=spread),
@@ -116,6 +116,25 @@ def length_without_padding(T, K, stride=1, padding="valid", dilation=1):
     return (T - dilation * (K - 1) - 1) // stride + 1
 
 
+def length_not_rounded(T, K, stride=1, padding="valid", dilation=1):
+    span = dilation * (K - 1) + 1
+    pad = {"valid": 0, "causal": span - 1, "same": max((-(-T // stride) - 1) * stride + span - T, 0)}[padding]
+    return (T + pad - span) / stride + 1
+
+
+def length_rounded_to_the_nearest(T, K, stride=1, padding="valid", dilation=1):
+    span = dilation * (K - 1) + 1
+    pad = {"valid": 0, "causal": span - 1, "same": max((-(-T // stride) - 1) * stride + span - T, 0)}[padding]
+    return round((T + pad - span) / stride) + 1
+
+
+def length_of_same_as_if_no_stride(T, K, stride=1, padding="valid", dilation=1):
+    span = dilation * (K - 1) + 1
+    if padding == "same":
+        return T
+    return (T + (span - 1 if padding == "causal" else 0) - span) // stride + 1
+
+
 OUTPUT_LENGTH = Exercise(
     name="output_length",
     kind="function",
@@ -147,6 +166,20 @@ OUTPUT_LENGTH = Exercise(
             length_rounded_up,
         ),
         Misconception(
+            "not-rounded",
+            "the number of windows has a fraction",
+            "What is left over at the end is less than a stride. Which division leaves it out?",
+            LENGTH,
+            length_not_rounded,
+        ),
+        Misconception(
+            "rounded-to-the-nearest",
+            "the number of windows is rounded to the nearest whole number",
+            "What is left over at the end may be nearly a stride. Does one more window fit into it?",
+            LENGTH,
+            length_rounded_to_the_nearest,
+        ),
+        Misconception(
             "no-dilation",
             "the dilation changes nothing",
             "Spread the taps of a window apart. From its first tap to its last, over how many steps does it reach now?",
@@ -174,6 +207,13 @@ OUTPUT_LENGTH = Exercise(
             "end?",
             WRONG,
             length_of_same_rounded_down,
+        ),
+        Misconception(
+            "same-without-stride",
+            "same padding gives an output for every step, whatever the stride",
+            "Same padding keeps the length where the window moves by one. How many windows begin when it moves by 3?",
+            LENGTH,
+            length_of_same_as_if_no_stride,
         ),
         Misconception(
             "causal-padding-too-short",
@@ -363,6 +403,26 @@ def conv_repeating_the_ends(x, W, b, stride=1, padding="valid", dilation=1):
     return b + np.stack([sum(padded[:, s + k * dilation] @ W[k] for k in range(K)) for s in starts], axis=1)
 
 
+def conv_with_taps_side_by_side(x, W, b, stride=1, padding="valid", dilation=1):
+    T, K = x.shape[1], len(W)
+    span = dilation * (K - 1) + 1
+    both = max((-(-T // stride) - 1) * stride + span - T, 0)
+    left, right = {"valid": (0, 0), "causal": (span - 1, 0), "same": (both // 2, both - both // 2)}[padding]
+    padded = np.pad(x, ((0, 0), (left, right), (0, 0)))
+    starts = range(0, padded.shape[1] - span + 1, stride)
+    return b + np.stack([sum(padded[:, s + k] @ W[k] for k in range(K)) for s in starts], axis=1)
+
+
+def conv_with_windows_that_move_by_one(x, W, b, stride=1, padding="valid", dilation=1):
+    T, K = x.shape[1], len(W)
+    span = dilation * (K - 1) + 1
+    both = max((-(-T // stride) - 1) * stride + span - T, 0)
+    left, right = {"valid": (0, 0), "causal": (span - 1, 0), "same": (both // 2, both - both // 2)}[padding]
+    padded = np.pad(x, ((0, 0), (left, right), (0, 0)))
+    starts = range(0, padded.shape[1] - span + 1, stride)
+    return b + np.stack([sum(padded[:, t + k * dilation] @ W[k] for k in range(K)) for t in range(len(starts))], axis=1)
+
+
 CONV1D_FORWARD = Exercise(
     name="conv1d_forward",
     kind="function",
@@ -423,6 +483,20 @@ CONV1D_FORWARD = Exercise(
             "With taps that stand apart, which step does the second tap of the first window see?",
             LENGTH,
             conv_without_dilation,
+        ),
+        Misconception(
+            "taps-side-by-side",
+            "the taps stand side by side in a window that is long enough to spread them",
+            "The shape is right. How far apart are the steps that two neighbouring taps see?",
+            LENGTH,
+            conv_with_taps_side_by_side,
+        ),
+        Misconception(
+            "moves-by-one",
+            "the stride makes fewer windows, and they still move by one step",
+            "The shape is right. At which step does your second window begin?",
+            LENGTH,
+            conv_with_windows_that_move_by_one,
         ),
         Misconception(
             "same-padding-other-side",
@@ -645,6 +719,34 @@ def conv_back_cut_at_the_wrong_end(dy, x, W, b, stride=1, padding="valid", dilat
     return dpadded[:, :T], dW, dy.sum(axis=(0, 1))
 
 
+def conv_back_overwriting_all(dy, x, W, b, stride=1, padding="valid", dilation=1):
+    T, K, T_out = x.shape[1], len(W), dy.shape[1]
+    span = dilation * (K - 1) + 1
+    both = max((-(-T // stride) - 1) * stride + span - T, 0)
+    left, right = {"valid": (0, 0), "causal": (span - 1, 0), "same": (both // 2, both - both // 2)}[padding]
+    padded = np.pad(x, ((0, 0), (left, right), (0, 0)))
+    dpadded, dW = np.zeros_like(padded), np.zeros_like(W)
+    for t in range(T_out):
+        for k in range(K):
+            dW[k] = padded[:, t * stride + k * dilation].T @ dy[:, t]
+            dpadded[:, t * stride + k * dilation] = dy[:, t] @ W[k].T
+    return dpadded[:, left : left + T], dW, dy.sum(axis=(0, 1))
+
+
+def conv_back_with_the_mean_of_all_for_db(dy, x, W, b, stride=1, padding="valid", dilation=1):
+    T, K, T_out = x.shape[1], len(W), dy.shape[1]
+    span = dilation * (K - 1) + 1
+    both = max((-(-T // stride) - 1) * stride + span - T, 0)
+    left, right = {"valid": (0, 0), "causal": (span - 1, 0), "same": (both // 2, both - both // 2)}[padding]
+    padded = np.pad(x, ((0, 0), (left, right), (0, 0)))
+    dpadded, dW = np.zeros_like(padded), np.zeros_like(W)
+    for t in range(T_out):
+        for k in range(K):
+            dW[k] += padded[:, t * stride + k * dilation].T @ dy[:, t]
+            dpadded[:, t * stride + k * dilation] += dy[:, t] @ W[k].T
+    return dpadded[:, left : left + T], dW, dy.mean(axis=(0, 1))
+
+
 CONV1D_BACKWARD = Exercise(
     name="conv1d_backward",
     kind="function",
@@ -680,11 +782,25 @@ CONV1D_BACKWARD = Exercise(
             conv_back_with_the_last_window_alone,
         ),
         Misconception(
+            "all-overwritten",
+            "each window overwrites what the one before left in dx and in dW",
+            "Many windows share a step, and all of them share the kernel. What becomes of the earlier shares?",
+            WRONG,
+            conv_back_overwriting_all,
+        ),
+        Misconception(
             "mean-for-db",
             "db is averaged over the places",
             "Raise the bias a little: by how much does the sum of all outputs of a sequence rise?",
             WRONG,
             conv_back_with_the_mean_for_db,
+        ),
+        Misconception(
+            "mean-of-all-for-db",
+            "db is averaged over places and sequences",
+            "Raise the bias a little: by how much does the sum of all outputs of the batch rise?",
+            WRONG,
+            conv_back_with_the_mean_of_all_for_db,
         ),
         Misconception(
             "one-db-a-step",
@@ -1019,6 +1135,18 @@ def pool_back_to_the_place_within_the_window(dy, x, size, stride=None, padding=0
     return dpadded[:, padding : padding + T]
 
 
+def pool_back_overwriting_windows(dy, x, size, stride=None, padding=0):
+    T = x.shape[1]
+    stride = size if stride is None else stride
+    padded = np.pad(x, ((0, 0), (padding, padding), (0, 0)), constant_values=-np.inf)
+    dpadded = np.zeros_like(padded)
+    for t in range(dy.shape[1]):
+        window = padded[:, t * stride : t * stride + size]
+        winner = np.arange(size)[:, None] == window.argmax(axis=1)[:, None]
+        dpadded[:, t * stride : t * stride + size] = winner * dy[:, t : t + 1]
+    return dpadded[:, padding : padding + T]
+
+
 MAX_POOL1D_BACKWARD = Exercise(
     name="max_pool1d_backward",
     kind="function",
@@ -1072,6 +1200,13 @@ MAX_POOL1D_BACKWARD = Exercise(
             "A step wins three windows that overlap. How many gradients arrive at it, and what becomes of them?",
             WRONG,
             pool_back_overwriting,
+        ),
+        Misconception(
+            "window-wiped",
+            "each window wipes out what an earlier one left in its steps",
+            "Two windows overlap, and each has a winner. What does the second one write where the first one's stands?",
+            WRONG,
+            pool_back_overwriting_windows,
         ),
         Misconception(
             "times-the-value",
@@ -1188,6 +1323,14 @@ def field_with_the_strides_above(layers):
     return seen
 
 
+def field_with_stride_and_dilation_swapped(layers):
+    seen, jump = 1, 1
+    for K, dilation, stride in layers:
+        seen += dilation * (K - 1) * jump
+        jump *= stride
+    return seen
+
+
 RECEPTIVE_FIELD = Exercise(
     name="receptive_field",
     kind="function",
@@ -1229,6 +1372,13 @@ RECEPTIVE_FIELD = Exercise(
             "Above a stride, two neighbours are how many steps of the input apart?",
             WRONG,
             field_without_strides,
+        ),
+        Misconception(
+            "stride-and-dilation-swapped",
+            "stride and dilation have changed places",
+            "A layer is a tuple of three numbers. In which order do they stand, and in which do you take them out?",
+            FIELD,
+            field_with_stride_and_dilation_swapped,
         ),
         Misconception(
             "own-stride",
@@ -1417,6 +1567,21 @@ class ConvWithAKernelOutOfReach(nn.Module):
         return torch.einsum("nctk,jck->njt", windows, self.weight.data) + self.bias[:, None]
 
 
+class ConvPaddedBehind(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, dilation=1, causal=False):
+        super().__init__()
+        self.stride, self.dilation, self.causal = stride, dilation, causal
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size) / kernel_size)
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+
+    def forward(self, x):
+        span = self.dilation * (self.weight.shape[2] - 1) + 1
+        if self.causal:
+            x = torch.cat([x, x.new_zeros(*x.shape[:2], span - 1)], dim=2)
+        windows = x.unfold(2, span, self.stride)[..., :: self.dilation]
+        return torch.einsum("nctk,jck->njt", windows, self.weight) + self.bias[:, None]
+
+
 class ConvOfTheCPUOnly(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, dilation=1, causal=False):
         super().__init__()
@@ -1485,6 +1650,13 @@ CONV1D = Exercise(
             ConvThatSeesTheFuture,
         ),
         Misconception(
+            "causal-padding-behind",
+            "causal padding stands after the sequence",
+            "How many steps ahead of its own does the first output look? Where must the zeros stand instead?",
+            WRONG,
+            ConvPaddedBehind,
+        ),
+        Misconception(
             "causal-padding-too-short",
             "causal padding forgets the dilation",
             "How far before the first step does the first tap of the first window stand, when taps stand apart?",
@@ -1500,7 +1672,7 @@ CONV1D = Exercise(
         ),
         Misconception(
             "cpu-only",
-            "the padding is made on the CPU",
+            "it runs on the CPU only",
             "On which device does torch.zeros put its result when it is not told? Where does x live?",
             TORCH,
             ConvOfTheCPUOnly,
@@ -1558,6 +1730,10 @@ def which_always_the_same(x):
     return np.zeros(len(x))
 
 
+def which_always_one(x):
+    return np.ones(len(x))
+
+
 def which_by_the_loudest_step(x):
     return (np.asarray(x).argmax(axis=1) > 16).astype(int)
 
@@ -1596,10 +1772,17 @@ WHICH_FIRST = Exercise(
     misconceptions=(
         Misconception(
             "always-the-same",
-            "every recording gets the same answer",
+            "every recording gets the answer 0",
             "Half of the recordings have the one order and half the other. Has the network that you ask been trained?",
             ORDER,
             which_always_the_same,
+        ),
+        Misconception(
+            "always-one",
+            "every recording gets the answer 1",
+            "One answer for all is right half of the time. Did the losses fall, and does the GRU begin by keeping?",
+            ORDER,
+            which_always_one,
         ),
         Misconception(
             "loudest-step",

@@ -92,6 +92,7 @@ class Exercise:
     ``kind`` says what the name stands for in a notebook: a ``function``, a ``module`` (a class of ``torch.nn.Module``)
     or a ``value`` (an array or a number that the notebook computed; ``reference`` takes nothing and returns it).
     ``tolerance`` is relative to the scale of what is expected; ``tolerance_float32`` holds where that is of float32.
+    The visible check draws from ``visible_cases``, where there is one, and else from ``cases`` as the grader does.
     """
 
     name: str
@@ -107,6 +108,7 @@ class Exercise:
     unchanged: bool = True
     forbidden: tuple[str, ...] = ()
     own: OwnGradient | None = None
+    visible_cases: Callable[[np.random.Generator], list[Case]] | None = None
 
     @property
     def points(self) -> float:

@@ -153,6 +153,20 @@ def step_without_bias(x_t, h_prev, c_prev, W_x, W_h, b):
     return o * np.tanh(c_t), c_t
 
 
+def step_with_the_candidate_last(x_t, h_prev, c_prev, W_x, W_h, b):
+    a_i, a_f, a_o, a_g = np.split(x_t @ W_x + h_prev @ W_h + b, 4, axis=1)
+    i, f, o = (0.5 + 0.5 * np.tanh(a / 2) for a in (a_i, a_f, a_o))
+    c_t = f * c_prev + i * np.tanh(a_g)
+    return o * np.tanh(c_t), c_t
+
+
+def step_whose_forget_gate_is_turned_round(x_t, h_prev, c_prev, W_x, W_h, b):
+    a_i, a_f, a_g, a_o = np.split(x_t @ W_x + h_prev @ W_h + b, 4, axis=1)
+    i, f, o = (0.5 + 0.5 * np.tanh(a / 2) for a in (a_i, a_f, a_o))
+    c_t = (1 - f) * c_prev + i * np.tanh(a_g)
+    return o * np.tanh(c_t), c_t
+
+
 LSTM_STEP = Exercise(
     name="lstm_step",
     kind="function",
@@ -178,6 +192,13 @@ LSTM_STEP = Exercise(
             step_with_gates_in_another_order,
         ),
         Misconception(
+            "candidate-last",
+            "the blocks of output gate and candidate have changed places",
+            "Three gates and then the candidate is a natural order. Is it the one in which the four blocks stand here?",
+            CELL,
+            step_with_the_candidate_last,
+        ),
+        Misconception(
             "squashings-exchanged",
             "the gates are squashed by tanh and the candidate by the sigmoid",
             "A gate says how much, from nothing to all. Which of the two functions has that range?",
@@ -198,6 +219,13 @@ LSTM_STEP = Exercise(
             "the state to stay?",
             WRONG,
             step_with_input_and_forget_exchanged,
+        ),
+        Misconception(
+            "forget-gate-turned-round",
+            "an open forget gate forgets",
+            "The gate's name misleads. In the equation of c_t, what is left of the old state when f_t is 1?",
+            CELL,
+            step_whose_forget_gate_is_turned_round,
         ),
         Misconception(
             "candidate-forgotten-too",
@@ -445,6 +473,34 @@ def forward_returning_the_output_twice(x, h0, c0, W_x, W_h, b, lengths=None):
     return h, h_t, h_t
 
 
+def forward_whose_output_runs_on(x, h0, c0, W_x, W_h, b, lengths=None):
+    N, T, _ = x.shape
+    steps = np.full(N, T) if lengths is None else np.asarray(lengths)
+    h_t, c_t, h = h0, c0, np.zeros((N, T, h0.shape[1]))
+    for t in range(T):
+        running = (t < steps)[:, None]
+        a_i, a_f, a_g, a_o = np.split(x[:, t] @ W_x + h_t @ W_h + b, 4, axis=1)
+        i, f, o = (0.5 + 0.5 * np.tanh(a / 2) for a in (a_i, a_f, a_o))
+        c_new = f * c_t + i * np.tanh(a_g)
+        h_t, c_t = o * np.tanh(c_new), np.where(running, c_new, c_t)
+        h[:, t] = np.where(running, h_t, 0)
+    return h, h_t, c_t
+
+
+def forward_from_nothing(x, h0, c0, W_x, W_h, b, lengths=None):
+    N, T, _ = x.shape
+    steps = np.full(N, T) if lengths is None else np.asarray(lengths)
+    h_t, c_t, h = np.zeros_like(h0), np.zeros_like(c0), np.zeros((N, T, h0.shape[1]))
+    for t in range(T):
+        running = (t < steps)[:, None]
+        a_i, a_f, a_g, a_o = np.split(x[:, t] @ W_x + h_t @ W_h + b, 4, axis=1)
+        i, f, o = (0.5 + 0.5 * np.tanh(a / 2) for a in (a_i, a_f, a_o))
+        c_t = np.where(running, f * c_t + i * np.tanh(a_g), c_t)
+        h_t = np.where(running, o * np.tanh(c_t), h_t)
+        h[:, t] = np.where(running, h_t, 0)
+    return h, h_t, c_t
+
+
 LSTM_FORWARD = Exercise(
     name="lstm_forward",
     kind="function",
@@ -467,6 +523,13 @@ LSTM_FORWARD = Exercise(
             "After its end a sequence's output stays as it was. Which other state should stand still, and does it?",
             WRONG,
             forward_whose_cell_runs_on,
+        ),
+        Misconception(
+            "output-runs-on",
+            "the filling moves the last output",
+            "After its end a sequence's cell stays as it was. What does h_t do there, and where is it read?",
+            WRONG,
+            forward_whose_output_runs_on,
         ),
         Misconception(
             "states-run-on",
@@ -516,6 +579,13 @@ LSTM_FORWARD = Exercise(
             "Which output do the gates of your first step read?",
             WRONG,
             forward_from_a_silent_output,
+        ),
+        Misconception(
+            "first-states-ignored",
+            "neither h0 nor c0 is used",
+            "A caller may go on from where another sequence stopped. From which two states does your loop begin?",
+            CARRY,
+            forward_from_nothing,
         ),
         Misconception(
             "cell-not-carried",
@@ -714,6 +784,42 @@ def step_back_with_the_mean_for_db(dh_t, dc_t, x_t, h_prev, c_prev, W_x, W_h, b)
     return da @ W_x.T, da @ W_h.T, dc * f, x_t.T @ da, h_prev.T @ da, da.mean(axis=0)
 
 
+def step_back_past_the_output_gate(dh_t, dc_t, x_t, h_prev, c_prev, W_x, W_h, b):
+    a_i, a_f, a_g, a_o = np.split(x_t @ W_x + h_prev @ W_h + b, 4, axis=1)
+    i, f, o = (0.5 + 0.5 * np.tanh(a / 2) for a in (a_i, a_f, a_o))
+    g = np.tanh(a_g)
+    tanh_c = np.tanh(f * c_prev + i * g)
+    dc = dc_t + dh_t * (1 - tanh_c**2)
+    da_i, da_f, da_g = dc * g * i * (1 - i), dc * c_prev * f * (1 - f), dc * i * (1 - g**2)
+    da_o = dh_t * tanh_c * o * (1 - o)
+    da = np.concatenate([da_i, da_f, da_g, da_o], axis=1)
+    return da @ W_x.T, da @ W_h.T, dc * f, x_t.T @ da, h_prev.T @ da, da.sum(axis=0)
+
+
+def step_back_with_the_new_output(dh_t, dc_t, x_t, h_prev, c_prev, W_x, W_h, b):
+    a_i, a_f, a_g, a_o = np.split(x_t @ W_x + h_prev @ W_h + b, 4, axis=1)
+    i, f, o = (0.5 + 0.5 * np.tanh(a / 2) for a in (a_i, a_f, a_o))
+    g = np.tanh(a_g)
+    tanh_c = np.tanh(f * c_prev + i * g)
+    dc = dc_t + dh_t * o * (1 - tanh_c**2)
+    da_i, da_f, da_g = dc * g * i * (1 - i), dc * c_prev * f * (1 - f), dc * i * (1 - g**2)
+    da_o = dh_t * tanh_c * o * (1 - o)
+    da = np.concatenate([da_i, da_f, da_g, da_o], axis=1)
+    return da @ W_x.T, da @ W_h.T, dc * f, x_t.T @ da, (o * tanh_c).T @ da, da.sum(axis=0)
+
+
+def step_back_with_two_results_exchanged(dh_t, dc_t, x_t, h_prev, c_prev, W_x, W_h, b):
+    a_i, a_f, a_g, a_o = np.split(x_t @ W_x + h_prev @ W_h + b, 4, axis=1)
+    i, f, o = (0.5 + 0.5 * np.tanh(a / 2) for a in (a_i, a_f, a_o))
+    g = np.tanh(a_g)
+    tanh_c = np.tanh(f * c_prev + i * g)
+    dc = dc_t + dh_t * o * (1 - tanh_c**2)
+    da_i, da_f, da_g = dc * g * i * (1 - i), dc * c_prev * f * (1 - f), dc * i * (1 - g**2)
+    da_o = dh_t * tanh_c * o * (1 - o)
+    da = np.concatenate([da_i, da_f, da_g, da_o], axis=1)
+    return da @ W_x.T, dc * f, da @ W_h.T, x_t.T @ da, h_prev.T @ da, da.sum(axis=0)
+
+
 LSTM_STEP_BACKWARD = Exercise(
     name="lstm_step_backward",
     kind="function",
@@ -761,6 +867,13 @@ LSTM_STEP_BACKWARD = Exercise(
             step_back_with_the_slope_at_the_cell,
         ),
         Misconception(
+            "output-gate-passed-by",
+            "what the output says reaches the cell past the output gate",
+            "With the output gate shut nobody hears the cell. What can the cell then hear of dh_t?",
+            STEP,
+            step_back_past_the_output_gate,
+        ),
+        Misconception(
             "forget-gate-passed-by",
             "dc_prev goes past the forget gate",
             "With the forget gate shut, c_prev has no influence on anything later. What is your dc_prev then?",
@@ -803,6 +916,20 @@ LSTM_STEP_BACKWARD = Exercise(
             "In the forward pass, with which of the two cell states was the forget gate multiplied?",
             STEP,
             step_back_with_the_new_cell_state,
+        ),
+        Misconception(
+            "output-of-the-wrong-step",
+            "dW_h is made with the new output",
+            "With which output was W_h multiplied in the forward pass: the one before the step or the one after it?",
+            STEP,
+            step_back_with_the_new_output,
+        ),
+        Misconception(
+            "results-exchanged",
+            "dh_prev and dc_prev have changed places",
+            "Both have the same shape, so nothing warns you. In which order does lstm_step take the two states?",
+            STEP,
+            step_back_with_two_results_exchanged,
         ),
         Misconception(
             "blocks-exchanged",
@@ -1170,6 +1297,78 @@ def backward_losing_the_final_output(dh, dh_last, dc_last, x, h0, c0, W_x, W_h, 
     return dx, dh_next, dc_next, dW_x, dW_h, db
 
 
+def backward_that_hands_nothing_back(dh, dh_last, dc_last, x, h0, c0, W_x, W_h, b, lengths=None):
+    N, T, _ = x.shape
+    real = np.arange(T) < (np.full(N, T) if lengths is None else lengths)[:, None]
+    kept, h, c = [], [h0], [c0]
+    for t in range(T):
+        a_i, a_f, a_g, a_o = np.split(x[:, t] @ W_x + h[t] @ W_h + b, 4, axis=1)
+        i, f, o = (0.5 + 0.5 * np.tanh(a / 2) for a in (a_i, a_f, a_o))
+        kept.append((i, f, np.tanh(a_g), o))
+        c.append(np.where(real[:, [t]], f * c[t] + i * np.tanh(a_g), c[t]))
+        h.append(np.where(real[:, [t]], o * np.tanh(c[t + 1]), h[t]))
+    dx, dW_x, dW_h, db, dh_next, dc_next = np.zeros_like(x), 0 * W_x, 0 * W_h, 0 * b, dh_last, dc_last
+    for t in reversed(range(T)):
+        (i, f, g, o), tanh_c = kept[t], np.tanh(c[t + 1])
+        dh_t = dh[:, t] + (dh_last if t == T - 1 else 0)
+        dc = (dc_last if t == T - 1 else 0) + dh_t * o * (1 - tanh_c**2)
+        parts = [dc * g * i * (1 - i), dc * c[t] * f * (1 - f), dc * i * (1 - g**2), dh_t * tanh_c * o * (1 - o)]
+        da = np.where(real[:, [t]], np.concatenate(parts, axis=1), 0)
+        dx[:, t] = da @ W_x.T
+        dW_x, dW_h, db = dW_x + x[:, t].T @ da, dW_h + h[t].T @ da, db + da.sum(axis=0)
+        dh_next = np.where(real[:, [t]], da @ W_h.T, dh_next)
+        dc_next = np.where(real[:, [t]], dc * f, dc_next)
+    return dx, dh_next, dc_next, dW_x, dW_h, db
+
+
+def backward_losing_both_final_states(dh, dh_last, dc_last, x, h0, c0, W_x, W_h, b, lengths=None):
+    N, T, _ = x.shape
+    real = np.arange(T) < (np.full(N, T) if lengths is None else lengths)[:, None]
+    kept, h, c = [], [h0], [c0]
+    for t in range(T):
+        a_i, a_f, a_g, a_o = np.split(x[:, t] @ W_x + h[t] @ W_h + b, 4, axis=1)
+        i, f, o = (0.5 + 0.5 * np.tanh(a / 2) for a in (a_i, a_f, a_o))
+        kept.append((i, f, np.tanh(a_g), o))
+        c.append(np.where(real[:, [t]], f * c[t] + i * np.tanh(a_g), c[t]))
+        h.append(np.where(real[:, [t]], o * np.tanh(c[t + 1]), h[t]))
+    dx, dW_x, dW_h, db, dh_next, dc_next = np.zeros_like(x), 0 * W_x, 0 * W_h, 0 * b, dh_last, dc_last
+    for t in reversed(range(T)):
+        (i, f, g, o), tanh_c = kept[t], np.tanh(c[t + 1])
+        dh_t = dh[:, t] + dh_next
+        dc = dc_next + dh_t * o * (1 - tanh_c**2)
+        parts = [dc * g * i * (1 - i), dc * c[t] * f * (1 - f), dc * i * (1 - g**2), dh_t * tanh_c * o * (1 - o)]
+        da = np.where(real[:, [t]], np.concatenate(parts, axis=1), 0)
+        dx[:, t] = da @ W_x.T
+        dW_x, dW_h, db = dW_x + x[:, t].T @ da, dW_h + h[t].T @ da, db + da.sum(axis=0)
+        dh_next = np.where(real[:, [t]], da @ W_h.T, 0)
+        dc_next = np.where(real[:, [t]], dc * f, 0)
+    return dx, dh_next, dc_next, dW_x, dW_h, db
+
+
+def backward_whose_cell_path_runs_through_the_filling(dh, dh_last, dc_last, x, h0, c0, W_x, W_h, b, lengths=None):
+    N, T, _ = x.shape
+    real = np.arange(T) < (np.full(N, T) if lengths is None else lengths)[:, None]
+    kept, h, c = [], [h0], [c0]
+    for t in range(T):
+        a_i, a_f, a_g, a_o = np.split(x[:, t] @ W_x + h[t] @ W_h + b, 4, axis=1)
+        i, f, o = (0.5 + 0.5 * np.tanh(a / 2) for a in (a_i, a_f, a_o))
+        kept.append((i, f, np.tanh(a_g), o))
+        c.append(f * c[t] + i * np.tanh(a_g))
+        h.append(o * np.tanh(c[t + 1]))
+    dx, dW_x, dW_h, db, dh_next, dc_next = np.zeros_like(x), 0 * W_x, 0 * W_h, 0 * b, dh_last, dc_last
+    for t in reversed(range(T)):
+        (i, f, g, o), tanh_c = kept[t], np.tanh(c[t + 1])
+        dh_t = np.where(real[:, [t]], dh[:, t] + dh_next, 0)
+        dc = dc_next + dh_t * o * (1 - tanh_c**2)
+        parts = [dc * g * i * (1 - i), dc * c[t] * f * (1 - f), dc * i * (1 - g**2), dh_t * tanh_c * o * (1 - o)]
+        da = np.concatenate(parts, axis=1)
+        dx[:, t] = da @ W_x.T
+        dW_x, dW_h, db = dW_x + x[:, t].T @ da, dW_h + h[t].T @ da, db + da.sum(axis=0)
+        dh_next = np.where(real[:, [t]], da @ W_h.T, dh_next)
+        dc_next = dc * f
+    return dx, dh_next, dc_next, dW_x, dW_h, db
+
+
 LSTM_BACKWARD = Exercise(
     name="lstm_backward",
     kind="function",
@@ -1208,6 +1407,14 @@ LSTM_BACKWARD = Exercise(
             "The gates of the next step have read h_t. Where in your loop does what they say about it arrive?",
             WRONG,
             backward_without_the_outputs_path,
+        ),
+        Misconception(
+            "nothing-handed-back",
+            "no step hands anything to the one before",
+            "Each step finds out what the two states before it are worth. What does the next round of your loop do "
+            "with that?",
+            WRONG,
+            backward_that_hands_nothing_back,
         ),
         Misconception(
             "later-steps-only",
@@ -1288,6 +1495,22 @@ LSTM_BACKWARD = Exercise(
             "Your loop begins in the filling. What must the derivative by the output do until the sequence's own end?",
             WRONG,
             backward_losing_the_final_output,
+        ),
+        Misconception(
+            "final-states-lost",
+            "neither dh_last nor dc_last reaches the last step of a short sequence",
+            "Your loop begins in the filling. What must both derivatives do until the sequence's own end, and what "
+            "becomes of them?",
+            WRONG,
+            backward_losing_both_final_states,
+        ),
+        Misconception(
+            "cell-path-through-the-filling",
+            "the derivative by the cell state runs through the filling",
+            "In the filling dh_t is 0 in your loop. What is dc_t there, which gates does it pass, and which weights "
+            "hear of it?",
+            WRONG,
+            backward_whose_cell_path_runs_through_the_filling,
         ),
     ),
 )
@@ -1455,6 +1678,13 @@ def bias_set_in_one(bias_ih, bias_hh, value):
     return bias_ih, bias_hh
 
 
+def bias_with_the_other_emptied(bias_ih, bias_hh, value):
+    H = len(bias_ih) // 4
+    bias_ih = bias_ih.copy()
+    bias_ih[H : 2 * H] = value
+    return bias_ih, np.zeros_like(bias_hh)
+
+
 SET_FORGET_BIAS = Exercise(
     name="set_forget_bias",
     kind="function",
@@ -1508,6 +1738,13 @@ SET_FORGET_BIAS = Exercise(
             "One of the two is the value now. What is their sum?",
             BIAS,
             bias_set_in_one,
+        ),
+        Misconception(
+            "other-bias-emptied",
+            "all of the other bias is 0",
+            "Which of its four blocks belongs to the forget gates? What should become of the other three?",
+            BIAS,
+            bias_with_the_other_emptied,
         ),
     ),
 )
@@ -1820,7 +2057,7 @@ LSTM_LAYER = Exercise(
         ),
         Misconception(
             "cpu-only",
-            "the initial states are made on the CPU",
+            "it runs on the CPU only",
             "On which device does torch.zeros put its result when it is not told? Where does x live?",
             RNN,
             LSTMOfTheCPUOnly,

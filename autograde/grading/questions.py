@@ -27,9 +27,12 @@ from autograde.kit.plain import as_array
 from autograde.kit.staging import Question, case_fault, numbers
 
 
-def question(exercise: Exercise, rng: np.random.Generator) -> Question:
-    """Draw the cases of an exercise and answer them with the reference and with every misconception."""
-    cases = exercise.cases(rng)
+def question(exercise: Exercise, rng: np.random.Generator, *, visible: bool = False) -> Question:
+    """Draw the cases of an exercise and answer them with the reference and with every misconception.
+
+    ``visible`` draws those of the student's ``check``, the others are the grader's.
+    """
+    cases = (exercise.visible_cases if visible and exercise.visible_cases else exercise.cases)(rng)
     return {
         "exercise": exercise.name,
         "kind": exercise.kind,

@@ -23,7 +23,7 @@ def files(assignment: str) -> dict[str, bytes]:
     asked = exercises.load(assignment)
     made = {f"kit/{path.name}": path.read_bytes() for path in sorted(KIT.glob("*.py"))}
     for number, exercise in enumerate(asked.exercises):
-        shown = question(exercise, np.random.default_rng([VISIBLE_SEED, number]))
+        shown = question(exercise, np.random.default_rng([VISIBLE_SEED, number]), visible=True)
         made[f"kit/checks/{exercise.name}.plain"] = encode(shown)
     made |= {f"kit/data/{name}": make() for name, make in asked.data.items()}
     return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 from .calling import outcome
@@ -9,13 +10,14 @@ from .plain import PlainError, decode
 from .staging import Verdict, judge
 
 CHECKS = Path(__file__).resolve().parent / "checks"
+WIDTH = 80  # `nbgrader validate` cuts longer lines off, a few columns later
 
 
 class CheckFailed(AssertionError):
     """What ``check`` raises when something is not right yet; a notebook shows its words and no traceback."""
 
     def _render_traceback_(self) -> list[str]:
-        return [str(self)]
+        return ["\n".join(_wrapped(line) for line in str(self).splitlines())]
 
 
 def check(name: str, value: object, forward: object = None) -> None:
@@ -57,6 +59,11 @@ def verdict_on(name: str, value: object, forward: object = None) -> Verdict:
     own = question["own"] if forward is not None else None
     fitting = [outcome("function", forward, call, own["outputs"]) for call in own["calls"]] if own else []
     return judge(question, outcomes, fitting)
+
+
+def _wrapped(line: str) -> str:
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.fill(line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _words(verdict: Verdict) -> str:

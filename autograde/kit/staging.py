@@ -102,19 +102,25 @@ def _value_fault(name: str, value: object, expected: np.ndarray, case: dict) -> 
     got, measure = numbers(value), case.get("measure")
     assert got is not None
     if measure:
-        error = error_of(measure["kind"], got, expected)
-        if error < measure["floor"]:
-            return "too_good", f"{name} is closer to what came than a forecast can be. A person will look at it."
-        if share_of(measure, error) < 1:
-            full, none = f"{measure['full']:g} or less", f"{measure['none']:g} or more"
-            words = f"its error is {error:.3g} ({MEASURES[measure['kind']]}); all points for {full}, none for {none}."
-            return "error", f"{name} can be better: {words}"
-        return None
+        return _measured_fault(name, got, expected, measure)
     if close(got, expected, case["tolerance"]):
         return None
     if got.dtype.kind in "iub" and expected.dtype.kind == "f":
         return "values", f"{name} holds whole numbers ({got.dtype.name}): where were the fractions lost?"
-    return "values", f"{name} has the right shape, but its values are off."
+    return "values", f"{name} has the right shape, but its values are off." if expected.ndim else f"{name} is off."
+
+
+def _measured_fault(name: str, got: np.ndarray, expected: np.ndarray, measure: dict) -> tuple[str, str] | None:
+    error = error_of(measure["kind"], got, expected)
+    if error < measure["floor"]:
+        return "too_good", f"{name} is closer to what came than a forecast can be. A person will look at it."
+    if share_of(measure, error) == 1:
+        return None
+    words = f"the error is {error:.3g} ({MEASURES[measure['kind']]}): "
+    words += f"all points for {measure['full']:g} or less, none for {measure['none']:g} or more."
+    if measure["kind"] == "mistakes":
+        words += f" Your {name} run from {got.min():.3g} to {got.max():.3g}."
+    return "error", words
 
 
 def numbers(value: object) -> np.ndarray | None:
@@ -165,9 +171,15 @@ def _matches(wrong: dict | None, result: Outcome, tolerance: float) -> bool:
         return False
     pairs = [(numbers(result["outputs"].get(name)), value) for name, value in wrong["outputs"].items()]
     return all(
-        got is not None and got.shape == value.shape and got.dtype.kind != "c" and close(got, value, tolerance)
+        got is not None and got.shape == value.shape and got.dtype.kind != "c" and _same(got, value, tolerance)
         for got, value in pairs
     )
+
+
+def _same(got: np.ndarray, wrong: np.ndarray, tolerance: float) -> bool:
+    """Whether an output is that of a misconception: NaN and infinities at the same places, and all else close."""
+    finite = np.isfinite(wrong)
+    return np.array_equal(got[~finite], wrong[~finite], equal_nan=True) and close(got[finite], wrong[finite], tolerance)
 
 
 def _inputs_changed(case: dict, result: Outcome) -> bool:
@@ -260,9 +272,15 @@ def _words(question: Question, outcomes: list[Outcome], faults: list, changed: l
     reason, words = first
     right = sum(fault is None for fault in faults)
     so_far = f" ({right} of {len(faults)} cases are right.)" if right else ""
-    if any(g["property"] == "own_gradient" and got["passed"] for g, got in zip(question["groups"], groups)):
+    if _fits_own_forward_only(question, faults, groups):
         so_far += f" It is the gradient of your own {question['own']['forward']}: is that one right?"
     return {"reason": reason, "message": f"{name}: {words}{so_far}"}
+
+
+def _fits_own_forward_only(question: Question, faults: list, groups: list) -> bool:
+    """Whether the case on which a backward pass fits the student's own forward pass is one that it gets wrong."""
+    fits = any(g["property"] == "own_gradient" and got["passed"] for g, got in zip(question["groups"], groups))
+    return fits and faults[question["own"]["case"]] is not None
 
 
 def _status_words(result: Outcome, case: dict) -> str:

@@ -6,13 +6,18 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
+from nbgrader.validator import Validator
 
 from autograde import exercises
+from autograde.exercises import capstone
 from autograde.grading import release
+from autograde.grading.questions import question
+from autograde.kit.plain import decode
 from tests.grading.honest.recurrent_neurons import HONEST
 
 ASSIGNMENT = "recurrent_neurons"
@@ -139,6 +144,18 @@ shell.run_cell("from kit import check\\ncheck('rnn_step', lambda *a: None)")
     assert "✗ rnn_step" in shown and "Traceback" not in shown and "checking.py" not in shown
 
 
+def test_no_line_of_what_a_notebook_shows_is_cut_off_by_nbgrader_validate(check) -> None:
+    from kit.checking import CheckFailed
+
+    with pytest.raises(CheckFailed) as failed:
+        check("rnn_step", STEP["a misconception"][0])
+    (shown,) = failed.value._render_traceback_()
+    validator = Validator()
+    assert validator._indent(shown) == textwrap.indent(shown, validator.indent)
+    assert validator._indent(str(failed.value)) != textwrap.indent(str(failed.value), validator.indent)
+    assert shown.split() == str(failed.value).split()
+
+
 def test_missing_files_are_named(folder: Path, tmp_path: Path) -> None:
     alone = tmp_path / "alone"
     shutil.copytree(folder, alone)
@@ -171,3 +188,19 @@ def test_every_exercise_has_a_visible_check() -> None:
     files = release.files(ASSIGNMENT)
     for exercise in exercises.load(ASSIGNMENT).exercises:
         assert f"kit/checks/{exercise.name}.plain" in files
+
+
+def test_the_contest_of_the_capstone_shows_the_validation_part_and_asks_the_test_part() -> None:
+    contest = exercises.load("capstone").exercise("my_forecast")
+    assert contest
+    windows = {
+        part: {row.tobytes() for row in capstone.of_part(capstone.reference.origins(bounds))}
+        for part, bounds in (("validation", capstone.reference.VALIDATION), ("test", capstone.reference.TEST))
+    }
+    assert not windows["validation"] & windows["test"]
+    shown = decode(release.files("capstone")["kit/checks/my_forecast.plain"])
+    asked = [(shown, "validation")] + [(question(contest, np.random.default_rng(seed)), "test") for seed in (5, [5, 4])]
+    for one, part in asked:
+        assert isinstance(one, dict)
+        rows = {row.tobytes() for case in one["cases"] for row in case["call"]["args"][0]}
+        assert len(rows) > 500 and rows <= windows[part]

@@ -80,6 +80,22 @@ def test_a_mistake_is_named_where_an_error_is_measured_too() -> None:
     assert judged(FORECASTER, lambda x: x[:, -1])["misconception"] == "last-step"
 
 
+def test_a_share_of_wrong_answers_comes_with_how_far_the_answers_reach() -> None:
+    which = dataclasses.replace(
+        FORECASTER,
+        outputs=("answers",),
+        cases=lambda rng: [
+            dataclasses.replace(case, measure=Measure("mistakes", 0.1, 0.4), targets=(case.targets > 0).astype(int))
+            for case in walks(rng)
+        ],
+    )
+    scores = judged(which, lambda x: 20 * x.sum(axis=1) - 1000)
+    assert scores["reason"] == "error" and "error is 1 (share of wrong answers)" in scores["message"]
+    low, high = scores["message"].partition("Your answers run from ")[2].rstrip(".").split(" to ")
+    assert float(low) < -1000 < float(high) < 0
+    assert judged(which, lambda x: x.sum(axis=1) > 0)["points"] == 7
+
+
 @pytest.mark.parametrize("value", (np.full(200, np.nan), np.zeros(3), "much", np.zeros(200) * 1j, None))
 def test_forecasts_of_another_form_earn_nothing(value) -> None:
     got = judged(FORECASTER, lambda x: value)
@@ -142,6 +158,19 @@ def test_a_gradient_of_the_wrong_forward_pass_counts_for_what_it_is() -> None:
         assert "the gradient of your own forward: is that one right?" in got["message"]
 
 
+def test_a_pass_that_is_right_where_the_two_are_compared_is_not_sent_to_its_forward_pass() -> None:
+    """It earns the point for fitting, but what is wrong elsewhere is its own fault."""
+
+    def wrong_for_one_step(dh, dh_last, x, *args):
+        right = reference(dh, dh_last, x, *args)
+        return right if x.shape[1] > 1 else tuple(2 * value for value in right)
+
+    for seed in SEEDS:
+        got = judged(BACKWARD, wrong_for_one_step, seed, forward=forward)
+        assert (got["points"], got["reason"]) == (2.5, "values")
+        assert "is that one right?" not in got["message"]
+
+
 def test_single_precision_fits_as_well() -> None:
     def single(*args):
         return tuple(value.astype(np.float32) for value in its_gradient(*args))
@@ -202,6 +231,69 @@ def test_a_value_is_judged_and_its_mistake_named() -> None:
     assert judged(VALUE, lambda: 43)["misconception"] == "one-less"
     assert "still None" in judged(VALUE, lambda: None)["message"]
     assert judged(VALUE, lambda: "44")["reason"] == "dtype"
+    assert judged(VALUE, lambda: 45)["message"] == "steps: On your number, steps is off."
+
+
+# --- a mistake whose outputs are not finite ---------------------------------------------------------------------------
+
+
+def shares(x):
+    return x / np.maximum(x.sum(axis=1, keepdims=True), 1)
+
+
+def shares_of_nothing(x):
+    with np.errstate(invalid="ignore"):
+        return x / x.sum(axis=1, keepdims=True)
+
+
+SHARES = Exercise(
+    name="shares",
+    kind="function",
+    signature="shares(x)",
+    outputs=("s",),
+    reference=shares,
+    cases=lambda rng: [
+        Case("full", "rows that hold something", {"args": [rng.integers(1, 9, size=(3, 4)).astype(float)]}),
+        Case("empty", "a row of zeros", {"args": [np.array([[0.0, 0.0], [1.0, 3.0]])]}),
+    ],
+    groups=(Group("full", "rows", 1.0), Group("empty", "an empty row", 1.0)),
+    misconceptions=(Misconception("divides-by-nothing", "0 / 0", "What is the sum?", "x", shares_of_nothing),),
+)
+
+
+def test_a_mistake_that_gives_nan_is_named() -> None:
+    for seed in SEEDS:
+        got = judged(SHARES, shares_of_nothing, seed)
+        assert (got["points"], got["misconception"]) == (1, "divides-by-nothing")
+
+
+@pytest.mark.parametrize(
+    "off",
+    (
+        lambda s: np.full_like(s, np.nan),  # more of them
+        lambda s: np.where(np.isnan(s), np.inf, s),  # of another kind
+        lambda s: np.where(np.isnan(s), 0.5, s),  # none
+        lambda s: np.where(np.isnan(s), s, 1.1 * s),  # at the same places, but the finite ones are others
+    ),
+)
+def test_nan_is_not_taken_for_a_mistake_that_it_is_not(off) -> None:
+    for seed in SEEDS:
+        assert judged(SHARES, lambda x: off(shares_of_nothing(x)), seed)["misconception"] is None
+
+
+# --- what students see, and what they do not --------------------------------------------------------------------------
+
+
+def test_the_visible_check_draws_from_cases_of_its_own_where_there_are_some() -> None:
+    def shown(rng: np.random.Generator) -> list[Case]:
+        return [Case("value", "a number that you have", {})]
+
+    apart = dataclasses.replace(VALUE, visible_cases=shown)
+    rng = np.random.default_rng
+    for exercise, words in ((VALUE, "your number"), (apart, "a number that you have")):
+        assert question(exercise, rng([7, 1]), visible=True)["cases"][0]["words"] == words
+        for seed in (7, [7, 1]):
+            assert question(exercise, rng(seed))["cases"][0]["words"] == "your number"
 
 
 # --- tolerances -------------------------------------------------------------------------------------------------------
