@@ -1798,7 +1798,7 @@ DEEP_RNN = Exercise(
         ),
         Misconception(
             "cpu-only",
-            "the initial state is made on the CPU",
+            "it runs on the CPU only",
             "On which device does torch.zeros put its result when it is not told? Where does x live?",
             TORCH,
             DeepRNNOfTheCPUOnly,

@@ -1399,7 +1399,7 @@ LAYER_NORM_RNN = Exercise(
         ),
         Misconception(
             "cpu-only",
-            "the initial state is made on the CPU",
+            "it runs on the CPU only",
             "On which device does torch.zeros put its result when it is not told? Where does x live?",
             TORCH,
             NormalisedOnTheCPUOnly,

@@ -773,7 +773,7 @@ RNN_LAYER = Exercise(
         ),
         Misconception(
             "cpu-only",
-            "the initial state is made on the CPU",
+            "it runs on the CPU only",
             "On which device does torch.zeros put its result when it is not told? Where does x live?",
             f"{PAGE}#the-same-in-pytorch",
             LayerOfTheCPUOnly,

@@ -1323,7 +1323,7 @@ ENCODER_DECODER = Exercise(
         ),
         Misconception(
             "cpu-only",
-            "the first state is made on the CPU",
+            "it runs on the CPU only",
             "On which device does torch.zeros put its result when it is not told? Where does x live?",
             f"{PAGE}#the-same-in-pytorch",
             EncoderDecoderOfTheCPUOnly,
