@@ -55,6 +55,10 @@ class Group:
             if "memory" in place.controllers:
                 size = (memory_mb * 5 // 4 + BASE_MB) * 2**20
                 _set(place.folder / ("memory.max" if place.version == 2 else "memory.limit_in_bytes"), size)
+            if "cpu" in place.controllers:  # as nice as we are: inside a group, niceness counts among its own only
+                nice = os.getpriority(os.PRIO_PROCESS, 0)
+                _set(place.folder / "cpu.weight.nice", nice)
+                _set(place.folder / "cpu.shares", max(2, round(1024 / 1.25**nice)))
 
     def memory_mb(self) -> float | None:
         """What its processes and their files in memory take, in MiB; None where the kernel does not count it."""

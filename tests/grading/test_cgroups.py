@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -96,3 +97,13 @@ def test_version_1_takes_ones_own_group_in_each_hierarchy() -> None:
     assert pids == [cgroups.Place(Path("/sys/fs/cgroup/pids/jobs"), ("pids",), 1)]
     assert memory == [cgroups.Place(Path("/sys/fs/cgroup/memory/b"), ("memory",), 1)]
     assert cpu == []
+
+
+def test_a_grader_that_was_told_to_be_nice_has_nice_sandboxes(tmp_path: Path) -> None:
+    group = cgroups.Group((cgroups.Place(tmp_path, ("cpu",), 1),))
+    for name in ("cpu.weight.nice", "cpu.shares"):
+        (group.places[0].folder / name).touch()
+    group.limit(256, 8)
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    assert (group.places[0].folder / "cpu.weight.nice").read_text() == str(nice)
+    assert int((group.places[0].folder / "cpu.shares").read_text()) == pytest.approx(1024 / 1.25**nice, rel=0.1, abs=1)
