@@ -1,4 +1,4 @@
-"""The command ``autograde``: release, grade, feedback, report, sample-class, explain, doctor.
+"""The command ``autograde``: release, grade, feedback, report, similar, sample-class, explain, doctor.
 
 The exit status is 0 only when the command did what was asked. A student's mistake is never an error of a command: it is
 a score with its reason.
@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from autograde import doctor, exercises, gradebook, report, sample_class
+from autograde.cluster import certificates
 from autograde.grading import attempts, sandbox
 from autograde.grading.course import HOME, Course
 from autograde.grading.jobs import Done, perform
@@ -28,6 +29,7 @@ from autograde.grading.rooms import ROOMS
 from autograde.grading.seeds import attempt_id
 from autograde.grading.submission import Work, conclude
 from autograde.grading.submission import prepare as prepare_work
+from autograde.report import book, lms
 
 DONE, FAILED, MISUSED = 0, 1, 2
 screen = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
@@ -79,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
         "--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="submissions at once (default: the cores)"
     )
     made.add_argument("--scheduler", metavar="ADDRESS", help="grade on the workers of this Dask scheduler")
+    made.add_argument("--tls", type=Path, metavar="DIR", help="folder of the scheduler's certificate")
     made.add_argument("--json", action="store_true", help="say each result as a line of JSON, for programs")
     made.add_argument(
         "--cold", action="store_true", help="start Python anew for each notebook instead of forking a warm one"
@@ -96,7 +99,19 @@ def parser() -> argparse.ArgumentParser:
 
     made = command("report", run_report, "write the class report", "report recurrent_neurons --anonymous")
     made.add_argument("assignments", nargs="*", metavar="NAME", help="assignments (default: all that were graded)")
-    made.add_argument("--anonymous", action="store_true", help="leave the students' names out")
+    made.add_argument("--anonymous", action="store_true", help="leave the students' names out of page and tables")
+    made.add_argument(
+        "--book", default="", metavar="URL", help="where the book is (default: as configured, else _build/html)"
+    )
+    made.add_argument(
+        "--canvas", type=Path, metavar="FILE", help="fill the scores into this export of Canvas's gradebook"
+    )
+    made.add_argument("--moodle", type=Path, metavar="FILE", help="fill the scores into this export of Moodle's grades")
+    made.add_argument("--column", default="", metavar="HEADER", help="the column of FILE that takes the scores")
+
+    made = command("similar", run_similar, "list pairs of submissions that are alike", "similar lstm --pairs 20")
+    made.add_argument("assignments", nargs="*", metavar="NAME", help="assignments (default: all that were handed in)")
+    made.add_argument("--pairs", type=int, default=50, metavar="N", help="pairs to show on the page (default: 50)")
 
     made = command("sample-class", run_sample, "make submissions of every kind", "sample-class recurrent_neurons")
     made.add_argument("assignments", nargs="*", metavar="NAME", help="assignments (default: all)")
@@ -131,10 +146,12 @@ def run_grade(options: argparse.Namespace) -> int:
     course = Course(options.course.resolve())
     if options.workers < 1:
         raise Misused(f"--workers: got {options.workers}; expected a whole number above 0")
+    if options.tls and not options.scheduler:
+        raise Misused("--tls: the certificate is a scheduler's; name it with --scheduler tls://HOST:PORT")
     if options.unsafe_no_sandbox:
         words = "UNSAFE: student code runs without a sandbox; it can read and change what you can."
         screen.print(words, style="bold red")
-    else:
+    elif not options.scheduler:  # else its workers confine
         sandbox.require()
     handed_in = [name for name in exercises.names() if course.students(name)]
     names = chosen(options, handed_in)
@@ -182,7 +199,7 @@ def grade_all(
     works = (prepare_work(course, student, name, limits, unsafe, options.cold) for student in students)
     faults: dict[str, str] = {}
     with progress(f"grading {name}", len(students), options.json) as step:
-        for work, done in performed(works, min(options.workers, len(students)), options.scheduler):
+        for work, done in performed(works, min(options.workers, len(students)), options):
             graded = conclude(work, done)
             try:
                 PREPARED[str(course.root), work.student, name] = graded
@@ -195,10 +212,11 @@ def grade_all(
     return faults
 
 
-def performed(works: Iterator[Work], workers: int, scheduler: str | None) -> Iterator[tuple[Work, Done | None]]:
+def performed(works: Iterator[Work], workers: int, options: argparse.Namespace) -> Iterator[tuple[Work, Done | None]]:
     """Perform the jobs here where one worker is enough, else in a pool."""
-    if workers > 1 or scheduler:
-        with Pool(workers, scheduler) as pool:
+    if workers > 1 or options.scheduler:
+        security = certificates.security(options.tls) if options.tls else None
+        with Pool(workers, options.scheduler, security) as pool:
             yield from pool.perform(works)
         return
     try:
@@ -300,12 +318,50 @@ def run_report(options: argparse.Namespace) -> int:
     names = chosen(options, graded_assignments(course))
     if not names:
         raise Misused("nothing is graded yet: run `autograde grade` first")
+    if (options.canvas or options.moodle) and len(names) > 1:
+        raise Misused(f"--canvas and --moodle take one assignment at a time; name one of {', '.join(names)}")
     for name in names:
         scores = gradebook.scores(course, name) if graded_students(course, name) else {}
         if not scores:
             raise Misused(f"nothing of {name} is graded yet: run `autograde grade {name}` first")
-        page, table = report.write(course, name, scores, options.anonymous)
-        screen.print(f"class report of {name}: {shown(page)} and {shown(table)}")
+        roster = gradebook.roster(course)
+        place = book.find(options.book, gradebook.book_url(course), course.root / "report")
+        page, *tables = report.write(course, name, scores, options.anonymous, roster, place)
+        screen.print(f"class report of {name}: {shown(page)}, with {', '.join(table.name for table in tables)}")
+        for platform, export, fill in (("canvas", options.canvas, lms.canvas), ("moodle", options.moodle, lms.moodle)):
+            if export:
+                out = course.root / "report" / f"{name}.{platform}.csv"
+                show_filled(fill(export, out, name, scores, roster, options.column))
+    return DONE
+
+
+def show_filled(filled: lms.Filled) -> None:
+    """What was written for a learning platform; what a person should look at goes to stderr, line by line."""
+    print(f"{filled.count} scores in column {filled.column!r}, matched by {filled.by!r}: {shown(filled.path)}")
+    for note in filled.notes:
+        print(f"  look: {note}", file=sys.stderr)
+
+
+def run_similar(options: argparse.Namespace) -> int:
+    from autograde.report import pairs, similarity  # what they import takes a second
+
+    course = Course(options.course.resolve())
+    names = chosen(options, [name for name in exercises.names() if len(course.students(name)) >= similarity.FEWEST])
+    if not names:
+        raise Misused(f"no assignment has the {similarity.FEWEST} submissions that it takes to compare")
+    for name in names:
+        release, students = course.read_release(name), course.students(name)
+        cells = similarity.cells_of(release, sample_class.solution(course, name, release))
+        given = {}
+        with progress(f"reading {name}", len(students)) as step:
+            for student in students:
+                given[student] = similarity.answers_of(release, course.submission(student, name)[0])
+                step(student)
+        found = similarity.compare(cells, {student: answers for student, answers in given.items() if answers})
+        page, table = pairs.write(course, name, found, max(options.pairs, 0))
+        pairs_found = f"{found.above} pair{'s' * (found.above != 1)} to look at"
+        words = f"{len(found.given)} submissions of {name} compared, {pairs_found}"
+        screen.print(f"{words}: {shown(page)} and {shown(table)}")
     return DONE
 
 

@@ -17,6 +17,7 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config, PyFileConfigLoader
 
 from autograde.grading.course import Course
+from autograde.grading.release import pack
 
 
 class NotRecorded(RuntimeError):
@@ -35,8 +36,9 @@ def configuration(course: Course) -> Config:
 
 
 def release(course: Course, assignment: str) -> None:
-    """``nbgrader generate_assignment --force``."""
+    """``nbgrader generate_assignment --force``, and ``NAME.zip`` beside the release."""
     _convert(GenerateAssignment, course, assignment, ".", {})
+    pack(course.release_notebook(assignment).parent)
 
 
 def record(course: Course, assignment: str, student: str, settings: dict) -> None:
@@ -103,3 +105,18 @@ def scores(course: Course, assignment: str) -> dict[str, dict]:
                 },
             }
         return found
+
+
+def roster(course: Course) -> dict[str, dict]:
+    """Everybody whom the gradebook knows, handed in or not: ``{student: {"email", "lms_user_id"}}``.
+
+    ``nbgrader db student import FILE`` puts a class into it.
+    """
+    with warnings.catch_warnings(), Gradebook(database(course), "unrolled") as book:
+        warnings.simplefilter("ignore")
+        return {person.id: {"email": person.email, "lms_user_id": person.lms_user_id} for person in book.students}
+
+
+def book_url(course: Course) -> str:
+    """Where the configuration says that the book is hosted, or an empty text."""
+    return str(configuration(course).SandboxedSubmission.get("book_url", ""))

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import uuid
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import dask
 from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
+from distributed.security import Security
 
 from autograde.grading.execute import Run
 from autograde.grading.jobs import Done, perform
-from autograde.grading.submission import Work
+
+if TYPE_CHECKING:  # it knows the answers; a cluster's machines share the settings below and hold none
+    from autograde.grading.submission import Work
 
 DEATHS = 2  # workers that one job may cost before it is given up with the next
 AHEAD = 2  # jobs a worker that are prepared before it asks
@@ -40,12 +45,14 @@ class NoWorkers(RuntimeError):
 class Pool:
     """Workers, as a context: ``workers`` processes of this machine, or those of the scheduler at an address.
 
+    A scheduler on another machine is spoken to with the cluster's certificate, ``security``.
+
     Raises:
-        NoWorkers: nobody answers at the scheduler's address.
+        NoWorkers: nobody answers at the scheduler's address, or no process can be started here.
     """
 
-    def __init__(self, workers: int, scheduler: str | None = None) -> None:
-        self.workers, self.scheduler = workers, scheduler
+    def __init__(self, workers: int, scheduler: str | None = None, security: Security | None = None) -> None:
+        self.workers, self.scheduler, self.security = workers, scheduler, security
         self.given_up = 0
 
     def __enter__(self) -> Pool:
@@ -55,28 +62,49 @@ class Pool:
             logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             self.client = self.closing.enter_context(self._client())
+        except NoWorkers:
+            self.closing.close()
+            raise
         except (OSError, TimeoutError, ValueError) as error:
             self.closing.close()
             raise NoWorkers(
-                f"no scheduler answers at {self.scheduler}: {error}. Start one with `dask scheduler`, workers with "
-                "`dask worker ADDRESS --nthreads 1`, and name its address"
+                f"no scheduler answers at {self.scheduler}: {error}. Start one with `python -m "
+                "autograde.cluster.scheduler --tls DIR`, workers with `python -m autograde.cluster.worker ADDRESS "
+                "--tls DIR`, and name its address"
             ) from None
         return self
 
     def _client(self) -> Client:
         if self.scheduler:
-            return Client(self.scheduler, timeout=CONNECT_S, set_as_default=False)
-        cluster = LocalCluster(
-            n_workers=self.workers,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address=None,
-            memory_limit=0,
-            security=True,  # other users of this machine cannot talk to it
-            silence_logs=logging.CRITICAL,
-        )
-        self.closing.enter_context(cluster)
+            self._look_at_address(self.scheduler)  # a client that could not begin would never end
+            return Client(self.scheduler, timeout=CONNECT_S, security=self.security, set_as_default=False)
+        cluster = self.closing.enter_context(self._local(DEATHS))
         return Client(cluster, timeout=CONNECT_S, set_as_default=False)
+
+    def _local(self, more: int) -> LocalCluster:
+        """Processes of this machine; where one dies before it is ready, all are started anew, so many more times."""
+        try:
+            return LocalCluster(
+                n_workers=self.workers,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address=None,
+                memory_limit=0,
+                security=True,  # other users of this machine cannot talk to it
+                silence_logs=logging.CRITICAL,
+            )
+        except RuntimeError as error:
+            if not more:
+                raise NoWorkers(f"the workers do not start: {error}") from None
+        return self._local(more - 1)
+
+    def _look_at_address(self, scheduler: str) -> None:
+        address = re.fullmatch(r"(tcp|tls)://\S+:\d+", scheduler)
+        if not address:
+            raise ValueError("expected tls://HOST:PORT or tcp://HOST:PORT")
+        certificate = (self.security or Security()).get_tls_config_for_role("client")["ca_file"]
+        if (address[1] == "tls") != bool(certificate):
+            raise ValueError("tls://HOST:PORT goes with the cluster's certificate, --tls DIR, and only with it")
 
     def __exit__(self, *error: object) -> None:
         with contextlib.suppress(Exception):

@@ -49,13 +49,23 @@ def as_text(verdict: Verdict, unsafe: bool) -> str:
     return "\n".join(lines)
 
 
+def chapters_of(book: str) -> str:
+    """Where the chapters of a hosted book lie, by the book's address or by theirs.
+
+    >>> chapters_of("https://example.org/unrolled/index.html"), chapters_of("https://example.org/chapters/")
+    ('https://example.org/unrolled/chapters', 'https://example.org/chapters')
+    """
+    address = book.rstrip("/").removesuffix("/index.html")
+    return address if address.endswith("/chapters") else f"{address}/chapters"
+
+
 def as_html(verdict: Verdict, unsafe: bool, book: str = "") -> str:
     """The verdict as HTML of the few tags that nbconvert lets through; every word of a student's is escaped."""
     parts = [f"<div><strong>{score(verdict)}.</strong> {escape(verdict['message'])}</div>"]
     if unsafe:
         parts.append(f"<div><strong>{UNSAFE}</strong></div>")
     if verdict["link"] and book:
-        page = escape(book.rstrip("/") + "/" + verdict["link"])
+        page = escape(f"{chapters_of(book)}/{verdict['link']}")
         parts.append(f'<div><a href="{page}">Read the chapter again</a></div>')
     if not verdict["passed"]:
         rows = [[f"{g['points']:g}/{g['of']:g}", escape(g["words"])] for g in verdict["groups"]]

@@ -2,42 +2,101 @@
 
 Each way grades the same submissions of the first assignment (NumPy and PyTorch) as a whole process: stock
 ``nbgrader autograde`` with the tests in the notebook, ours with Python started anew for each notebook, ours forking one
-warm sandbox, and ours with two workers. Printed are submissions a minute, CPU-seconds a submission, and the peak of
-resident memory of the largest process; the last column is the rate as a multiple of stock nbgrader's.
+warm sandbox, ours with two workers, and, where ``--otter PYTHON`` names a Python that has Otter-Grader, a loop of
+``otter run``. ``--ours COUNT`` grades so many more with our warm ways, once again.
+
+Printed are submissions a minute, start-up included and *sustained*, which leaves out what a whole class shares: the
+submissions after the first, over the time from the first to the last. Then seconds and CPU-seconds a submission, and
+the peak of resident memory of the largest process; the last column is the rate as a multiple of stock nbgrader's. Every
+way must give every submission all its points, and Otter must take those of one question from a notebook that has it
+wrong.
 """
 
 from __future__ import annotations
 
-import os
-import resource
+import argparse
+import json
+import math
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+from nbformat.notebooknode import NotebookNode
+from nbgrader.api import Gradebook
 
+from autograde import exercises
 from autograde.grading.course import Course
-from tests.grading.notebooks import ASSIGNMENT, ROOT, hand_in, release, solved
+from autograde.sample_class import renamed
+from tests.benchmarks.measuring import Measured, python_environment, run
+from tests.benchmarks.otter import Otter, graded
+from tests.grading.notebooks import ASSIGNMENT, ROOT, hand_in, release, replaced, solved
 
 STOCK = "c = get_config()\nc.CourseDirectory.course_id = 'stock'\nc.ExecutePreprocessor.timeout = 120\n"
+WAYS = {"ours, 2 workers": ["--workers", "2"], "ours, 1 worker": ["--workers", "1"]}
+COLD = {"ours, 1 worker, cold": ["--workers", "1", "--cold"]}
+WRONG = "rnn_step"
 
 
-def light(course: Course):
+@dataclass(frozen=True)
+class Figures:
+    """What a way took for ``count`` submissions, and when one after the other was done (or begun)."""
+
+    count: int
+    wall: float
+    cpu: float
+    peak: float
+    times: list[float]
+
+    @property
+    def rate(self) -> float:
+        """Submissions a minute, start-up included."""
+        return 60 * self.count / self.wall
+
+    @property
+    def sustained(self) -> float:
+        """Submissions a minute after the first; NaN for one alone."""
+        return 60 * (self.count - 1) / (self.times[-1] - self.times[0]) if self.count > 1 else math.nan
+
+
+def light(course: Course) -> NotebookNode:
     """The solved notebook without the cell of the ungraded experiment."""
     notebook = solved(course)
     notebook.cells = [cell for cell in notebook.cells if "load_seattle_weather()" not in cell.source]
     return notebook
 
 
+def students(count: int) -> list[str]:
+    return [f"s{number:05}" for number in range(count)]
+
+
+def full(notebook: NotebookNode) -> float:
+    """The points that code can give."""
+    return sum(cell.metadata["nbgrader"]["points"] for cell in graded(notebook))
+
+
+# --- ours -------------------------------------------------------------------------------------------------------------
+
+
 def ours(folder: Path, count: int) -> Course:
     folder.mkdir()
     course = release(Course(folder))
-    for number in range(count):
-        hand_in(course, f"s{number:05}", light(course))
+    for student in students(count):
+        hand_in(course, student, light(course))
     return course
+
+
+def grade_ours(course: Course, count: int, options: list[str]) -> Figures:
+    command = [sys.executable, "-m", "autograde", "grade", ASSIGNMENT, "--course", str(course.root), "--regrade"]
+    done = run([*command, "--json", *options], ROOT, python_environment(sys.executable))
+    results = [json.loads(line) for _, line in done.lines if line.startswith("{")]
+    look_at_scores([result["points"] for result in results], course, count)
+    return figures(count, done, '{"done"')
+
+
+# --- stock nbgrader ---------------------------------------------------------------------------------------------------
 
 
 def stock(folder: Path, course: Course, count: int) -> Path:
@@ -45,50 +104,121 @@ def stock(folder: Path, course: Course, count: int) -> Path:
     (folder / "source").mkdir(parents=True)
     shutil.copytree(course.root / "source" / ASSIGNMENT, folder / "source" / ASSIGNMENT)
     (folder / "nbgrader_config.py").write_text(STOCK)
-    run([sys.executable, "-m", "nbgrader", "generate_assignment", ASSIGNMENT], folder)
-    kit = course.release_notebook(ASSIGNMENT).parent / "kit"
-    for number in range(count):
-        place = folder / "submitted" / f"s{number:05}" / ASSIGNMENT
-        shutil.copytree(kit, place / "kit")
+    nbgrader("generate_assignment", folder)
+    for student in students(count):
+        place = folder / "submitted" / student / ASSIGNMENT
+        shutil.copytree(kit(course), place / "kit")
         nbformat.write(light(course), place / f"{ASSIGNMENT}.ipynb")
     return folder
 
 
-def run(command: list[str], folder: Path) -> tuple[float, float, float]:
-    """Wall seconds, CPU seconds and peak MiB of a command with everything that it starts."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": path, "OMP_NUM_THREADS": "1"}
-    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}: {done.stderr[-2000:]}")
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return wall, cpu, after.ru_maxrss / 1024
+def grade_stock(folder: Path, course: Course, count: int) -> Figures:
+    done = nbgrader("autograde", folder)
+    with Gradebook(f"sqlite:///{folder / 'gradebook.db'}", "stock") as book:
+        look_at_scores([submission.score for submission in book.assignment_submissions(ASSIGNMENT)], course, count)
+    return figures(count, done, "Sanitizing")
 
 
-def main(count: int) -> None:
+def nbgrader(step: str, folder: Path) -> Measured:
+    command = [sys.executable, "-m", "nbgrader", step, ASSIGNMENT]
+    return run(command, folder, python_environment(sys.executable, PYTHONPATH=str(ROOT)))
+
+
+# --- Otter ------------------------------------------------------------------------------------------------------------
+
+
+def with_otter(folder: Path, python: str, course: Course, count: int) -> Otter:
+    """The class in Otter, with one notebook that has a question wrong, which is graded at once."""
+    otter, right = Otter(folder, python), light(course)
+    otter.prepare(right, kit(course))
+    for student in students(count):
+        otter.hand_in(student, right)
+    exercise = next(one for one in exercises.load(ASSIGNMENT).exercises if one.name == WRONG)
+    otter.hand_in("wrong", replaced(right, WRONG, renamed(exercise.misconceptions[0], WRONG, exercise.kind)))
+    otter.grade("wrong")
+    lost = next(cell.metadata["nbgrader"]["points"] for cell in graded(right) if f'"{WRONG}"' in cell.source)
+    if otter.score("wrong") != full(right) - lost:
+        raise SystemExit(f"Otter gave {otter.score('wrong'):g} points where {full(right) - lost:g} are earned")
+    return otter
+
+
+def grade_otter(otter: Otter, course: Course, count: int) -> Figures:
+    """The whole loop of calls, one after another."""
+    calls = [otter.grade(student) for student in students(count)]
+    look_at_scores([otter.score(student) for student in students(count)], course, count)
+    ends = [sum(call.wall for call in calls[: number + 1]) for number in range(count)]
+    return Figures(count, ends[-1], sum(call.cpu for call in calls), max(call.peak for call in calls), ends)
+
+
+# --- all of them ------------------------------------------------------------------------------------------------------
+
+
+def kit(course: Course) -> Path:
+    return course.release_notebook(ASSIGNMENT).parent / "kit"
+
+
+def look_at_scores(scores: list[float], course: Course, count: int) -> None:
+    """Every submission must have been graded, and have all its points."""
+    expected = [full(course.read_release(ASSIGNMENT))] * count
+    if scores != expected:
+        raise SystemExit(f"{len(scores)} submissions with {set(scores)} points; expected {count} with {expected[0]:g}")
+
+
+def figures(count: int, done: Measured, mark: str) -> Figures:
+    """The figures of a command that says one line with ``mark`` for each submission."""
+    times = done.marked(mark)
+    assert len(times) == count, f"{len(times)} lines with {mark}; expected {count}"
+    return Figures(count, done.wall, done.cpu, done.peak, times)
+
+
+def measure(place: Path, options: argparse.Namespace) -> dict[str, Figures]:
+    """Every way, one after the other, each said as it ends."""
+    found: dict[str, Figures] = {}
+
+    def keep(name: str, got: Figures) -> None:
+        found[name] = got
+        print(f"{name}: {got.wall:.1f} s", flush=True)
+
+    count = options.submissions
+    course = ours(place / "ours", count)
+    for name, workers in {**WAYS, **COLD}.items():
+        keep(name, grade_ours(course, count, workers))
+    if options.ours:
+        larger = ours(place / "larger", options.ours)
+        for name, workers in WAYS.items():
+            keep(f"{name}, {options.ours}", grade_ours(larger, options.ours, workers))
+    keep("stock nbgrader", grade_stock(stock(place / "stock", course, count), course, count))
+    if options.otter:
+        keep("otter run", grade_otter(with_otter(place / "otter", options.otter, course, count), course, count))
+    else:
+        print("otter: not measured (give --otter PYTHON)")
+    return found
+
+
+def show(found: dict[str, Figures]) -> None:
+    base = found["stock nbgrader"].rate
+    print(f"\n{'':24} submissions  a minute  sustained  s each  CPU-s each  peak MiB  times stock")
+    for name, got in found.items():
+        print(
+            f"{name:24} {got.count:11} {got.rate:9.1f} {got.sustained:10.1f} {got.wall / got.count:7.2f} "
+            f"{got.cpu / got.count:11.2f} {got.peak:9.0f} {got.rate / base:12.1f}"
+        )
+    if any(math.isnan(got.cpu) for got in found.values()):
+        print("CPU-seconds: not measured (no control group can be made here, and a sandbox's time shows nowhere else)")
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m tests.benchmarks.grading", description="How fast a class is graded.")
+    made.add_argument("submissions", type=int, nargs="?", default=40, help="what each way grades (default: 40)")
+    made.add_argument("--ours", type=int, metavar="COUNT", help="grade so many with our warm ways too")
+    made.add_argument("--otter", metavar="PYTHON", help="a Python that has otter-grader: measure `otter run` too")
+    return made
+
+
+def main(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as place:
-        course = ours(Path(place) / "ours", count)
-        grade = [sys.executable, "-m", "autograde", "grade", ASSIGNMENT, "--course", str(course.root), "--regrade"]
-        ways = {
-            "ours, 2 workers": ([*grade, "--workers", "2"], ROOT),
-            "ours, 1 worker": ([*grade, "--workers", "1"], ROOT),
-            "ours, 1 worker, cold": ([*grade, "--workers", "1", "--cold"], ROOT),
-            "stock nbgrader": (
-                [sys.executable, "-m", "nbgrader", "autograde", ASSIGNMENT],
-                stock(Path(place) / "stock", course, count),
-            ),
-        }
-        figures = {}
-        for name, (command, folder) in ways.items():
-            figures[name] = run(command, folder)
-            print(f"{name}: {figures[name][0]:.1f} s", flush=True)
-        base = figures["stock nbgrader"][0]
-        print(f"\n{count} submissions{'':12} a minute  CPU-s each  peak MiB  times stock")
-        for name, (wall, cpu, peak) in figures.items():
-            print(f"{name:24} {60 * count / wall:10.1f} {cpu / count:11.2f} {peak:9.0f} {base / wall:12.1f}")
+        show(measure(Path(place), options))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 40)
+    main(parser().parse_args())
