@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -22,12 +22,10 @@ from autograde import doctor, exercises, gradebook, report, sample_class
 from autograde.cluster import certificates
 from autograde.grading import attempts, sandbox
 from autograde.grading.course import HOME, Course
-from autograde.grading.jobs import Done, perform
 from autograde.grading.nbgrader_road import PREPARED, tidy
-from autograde.grading.pool import NoWorkers, Pool
-from autograde.grading.rooms import ROOMS
+from autograde.grading.pool import NoWorkers, Performers
 from autograde.grading.seeds import attempt_id
-from autograde.grading.submission import Work, conclude
+from autograde.grading.submission import conclude
 from autograde.grading.submission import prepare as prepare_work
 from autograde.report import book, lms
 
@@ -157,10 +155,13 @@ def run_grade(options: argparse.Namespace) -> int:
     names = chosen(options, handed_in)
     if not names:
         raise Misused(f"nothing was handed in: {shown(course.root / 'submitted')} holds no STUDENT/NAME folder")
-    return max(grade_assignment(course, name, options) for name in names)
+    largest = max(1, *(len(course.students(name)) for name in names))
+    security = certificates.security(options.tls) if options.tls else None
+    with Performers(min(options.workers, largest), options.scheduler, security) as performers:
+        return max(grade_assignment(course, name, options, performers) for name in names)
 
 
-def grade_assignment(course: Course, name: str, options: argparse.Namespace) -> int:
+def grade_assignment(course: Course, name: str, options: argparse.Namespace, performers: Performers) -> int:
     students = course.students(name)
     if options.student:
         if options.student not in students:
@@ -183,7 +184,7 @@ def grade_assignment(course: Course, name: str, options: argparse.Namespace) -> 
         "unsafe_no_sandbox": options.unsafe_no_sandbox or None,
     }
     settings = {key: value for key, value in settings.items() if value is not None}
-    faults = grade_all(course, name, waiting, settings, options)
+    faults = grade_all(course, name, waiting, settings, options, performers)
     if not options.json:
         show_scores(course, name, students)
     for student, words in faults.items():
@@ -192,14 +193,19 @@ def grade_assignment(course: Course, name: str, options: argparse.Namespace) -> 
 
 
 def grade_all(
-    course: Course, name: str, students: list[str], settings: dict, options: argparse.Namespace
+    course: Course,
+    name: str,
+    students: list[str],
+    settings: dict,
+    options: argparse.Namespace,
+    performers: Performers,
 ) -> dict[str, str]:
     """Grade in parallel, record one by one as they come; returns who could not be recorded, and why."""
     limits, unsafe = limits_of(course, settings), bool(settings.get("unsafe_no_sandbox"))
     works = (prepare_work(course, student, name, limits, unsafe, options.cold) for student in students)
     faults: dict[str, str] = {}
     with progress(f"grading {name}", len(students), options.json) as step:
-        for work, done in performed(works, min(options.workers, len(students)), options):
+        for work, done in performers.perform(works, len(students)):
             graded = conclude(work, done)
             try:
                 PREPARED[str(course.root), work.student, name] = graded
@@ -210,20 +216,6 @@ def grade_all(
                 faults[work.student] = str(error)
             step(work.student, graded.record)
     return faults
-
-
-def performed(works: Iterator[Work], workers: int, options: argparse.Namespace) -> Iterator[tuple[Work, Done | None]]:
-    """Perform the jobs here where one worker is enough, else in a pool."""
-    if workers > 1 or options.scheduler:
-        security = certificates.security(options.tls) if options.tls else None
-        with Pool(workers, options.scheduler, security) as pool:
-            yield from pool.perform(works)
-        return
-    try:
-        for work in works:
-            yield work, perform(work.job) if work.job else None
-    finally:
-        ROOMS.close()
 
 
 def limits_of(course: Course, settings: dict) -> sandbox.Limits:

@@ -79,6 +79,26 @@ def windows_that_wrap_round(x, begin, end, length, ahead):
     return x[t[:, None] + np.arange(1 - length, 1)], x[t[:, None] + np.arange(1, ahead + 1)]
 
 
+def windows_with_one_too_many(x, begin, end, length, ahead):
+    t = np.arange(max(begin, length - 1), end - ahead + 1)
+    return x[t[:, None] + np.arange(1 - length, 1)], x[t[:, None] + np.arange(1, ahead + 1)]
+
+
+def windows_without_the_present(x, begin, end, length, ahead):
+    t = np.arange(max(begin, length), end - ahead)
+    return x[t[:, None] + np.arange(-length, 0)], x[t[:, None] + np.arange(1, ahead + 1)]
+
+
+def windows_without_the_first_whole_past(x, begin, end, length, ahead):
+    t = np.arange(max(begin, length), end - ahead)
+    return x[t[:, None] + np.arange(1 - length, 1)], x[t[:, None] + np.arange(1, ahead + 1)]
+
+
+def windows_with_pasts_that_are_not_whole(x, begin, end, length, ahead):
+    t = range(begin, end - ahead)
+    return np.stack([x[i - length + 1 : i + 1] for i in t]), np.stack([x[i + 1 : i + 1 + ahead] for i in t])
+
+
 WINDOWS = Exercise(
     name="windows",
     kind="function",
@@ -142,6 +162,34 @@ WINDOWS = Exercise(
             RULES,
             windows_that_wrap_round,
         ),
+        Misconception(
+            "one-too-many",
+            "the last future ends one step behind the part",
+            "The part's last step is end - 1. At which t is that the last value of a future?",
+            WRONG,
+            windows_with_one_too_many,
+        ),
+        Misconception(
+            "present-left-out",
+            "the past ends one step before now",
+            "At step t, is the value of step t known? Which value do your pasts end with?",
+            RULES,
+            windows_without_the_present,
+        ),
+        Misconception(
+            "first-past-left-out",
+            "the first step that has a whole past is left out",
+            "At which step has a series of 0, 1, 2, … its first past of two values? Is that step among yours?",
+            RULES,
+            windows_without_the_first_whole_past,
+        ),
+        Misconception(
+            "pasts-not-whole",
+            "the first steps of the series are used although their past is too short",
+            "How many values does your slice have at t = 0, and how many should a past have?",
+            RULES,
+            windows_with_pasts_that_are_not_whole,
+        ),
     ),
 )
 
@@ -202,6 +250,21 @@ def baselines_not_brought_back(pasts, futures, asked):
     return np.repeat(asked[:, -1:], futures.shape[1], axis=1), linear
 
 
+def baselines_one_step_at_a_time(pasts, futures, asked):
+    weights = np.linalg.lstsq(np.column_stack([np.ones(len(pasts)), pasts]), futures[:, 0], rcond=None)[0]
+    row, steps = asked, []
+    for _ in range(futures.shape[1]):
+        steps.append(weights[0] + row @ weights[1:])
+        row = np.column_stack([row[:, 1:], steps[-1]])
+    return np.repeat(asked[:, -1:], futures.shape[1], axis=1), np.stack(steps, axis=1)
+
+
+def baselines_with_the_mean_as_constant(pasts, futures, asked):
+    constant = futures.mean(axis=0)
+    weights = np.linalg.lstsq(pasts, futures - constant, rcond=None)[0]
+    return np.repeat(asked[:, -1:], futures.shape[1], axis=1), constant + asked @ weights
+
+
 def baselines_swapped(pasts, futures, asked):
     weights = np.linalg.lstsq(np.column_stack([np.ones(len(pasts)), pasts]), futures, rcond=None)[0]
     linear = np.column_stack([np.ones(len(asked)), asked]) @ weights
@@ -258,9 +321,23 @@ BASELINES = Exercise(
             baselines_not_brought_back,
         ),
         Misconception(
+            "one-step-at-a-time",
+            "one fit for the next value is applied again and again",
+            "Each value ahead has weights of its own here. How many columns have your weights?",
+            BASELINES_AT,
+            baselines_one_step_at_a_time,
+        ),
+        Misconception(
+            "mean-as-constant",
+            "the constant is fixed at the mean of the futures before the weights are fitted",
+            "The best constant depends on the weights too. Are they found together in yours?",
+            BASELINES_AT,
+            baselines_with_the_mean_as_constant,
+        ),
+        Misconception(
             "swapped",
             "the two forecasts come in the other order",
-            "Which of the two does the table of results name first?",
+            "Which of the two forecasts does the exercise name first?",
             BASELINES_AT,
             baselines_swapped,
         ),
@@ -277,20 +354,21 @@ def right_paired(a, b, cuts):
 
 
 def paired_cases(rng: np.random.Generator) -> list[Case]:
-    def case(group: str, words: str, lengths: list[int], scale=1.0, dtype=np.float64) -> Case:
+    def case(group: str, words: str, lengths: list[int], scale=1.0, dtype=np.float64, better="b") -> Case:
         hard = np.repeat(rng.uniform(2, 9, size=len(lengths)), lengths)  # what both find hard
         a = hard + np.repeat(rng.uniform(0.5, 4, size=len(lengths)), lengths) + rng.uniform(0, 1, size=len(hard))
         b = hard + rng.uniform(0, 1, size=len(hard))
+        a, b = (a, b) if better == "b" else (b, a)
         cuts = np.cumsum(lengths)[:-1]
         return Case(group, words, {"args": [(scale * a).astype(dtype), (scale * b).astype(dtype), cuts]})
 
     return [
         case("single", "stretches of one step each", [1] * 7),
-        case("single", "two stretches of one step", [1, 1]),
+        case("single", "two stretches of one step, with smaller errors of a", [1, 1], better="a"),
         case("stretches", "stretches of equal length", [4] * 5),
-        case("stretches", "four long stretches", [9] * 4),
+        case("stretches", "four long stretches, with smaller errors of a", [9] * 4, better="a"),
         case("unequal", "stretches of unequal length", [2, 11, 5, 3, 8]),
-        case("unequal", "a long stretch and short ones", [14, 1, 2, 1, 3, 2]),
+        case("unequal", "a long stretch and short ones, with smaller errors of a", [14, 1, 2, 1, 3, 2], better="a"),
         case("sizes", "large errors", [3, 6, 2, 5], scale=40.0),
         case("sizes", "errors of float32", [2, 7, 4, 3, 5], dtype=np.float32),
     ]
@@ -331,6 +409,42 @@ def paired_by_sums(a, b, cuts):
 def paired_divided_by_n(a, b, cuts):
     difference = np.array([piece.mean() for piece in np.split(a - b, cuts)])
     return difference.mean(), difference.std(ddof=1) / len(difference)
+
+
+def paired_without_the_sign(a, b, cuts):
+    difference = np.array([piece.mean() for piece in np.split(a - b, cuts)])
+    return abs(difference.mean()), difference.std(ddof=1) / np.sqrt(len(difference))
+
+
+def paired_with_the_mean_over_steps(a, b, cuts):
+    difference = np.array([piece.mean() for piece in np.split(a - b, cuts)])
+    return np.mean(a - b), difference.std(ddof=1) / np.sqrt(len(difference))
+
+
+def paired_with_cuts_counted(a, b, cuts):
+    difference = np.array([piece.mean() for piece in np.split(a - b, cuts)])
+    return difference.mean(), difference.std(ddof=1) / np.sqrt(len(cuts))
+
+
+def paired_without_the_last_stretch(a, b, cuts):
+    difference = np.array([piece.mean() for piece in np.split(a - b, cuts)[:-1]])
+    spread = difference.std(ddof=1) if len(difference) > 1 else np.nan
+    return difference.mean(), spread / np.sqrt(len(difference))
+
+
+def paired_with_the_variance(a, b, cuts):
+    difference = np.array([piece.mean() for piece in np.split(a - b, cuts)])
+    return difference.mean(), difference.var(ddof=1) / np.sqrt(len(difference))
+
+
+def paired_squared_again(a, b, cuts):
+    difference = np.array([piece.mean() for piece in np.split(a**2 - b**2, cuts)])
+    return difference.mean(), difference.std(ddof=1) / np.sqrt(len(difference))
+
+
+def paired_in_the_other_order(a, b, cuts):
+    difference = np.array([piece.mean() for piece in np.split(a - b, cuts)])
+    return difference.std(ddof=1) / np.sqrt(len(difference)), difference.mean()
 
 
 PAIRED = Exercise(
@@ -397,6 +511,55 @@ PAIRED = Exercise(
             READING,
             paired_divided_by_n,
         ),
+        Misconception(
+            "sign-lost",
+            "the difference is never negative",
+            "If the first forecaster has the smaller errors, which sign should the difference have?",
+            READING,
+            paired_without_the_sign,
+        ),
+        Misconception(
+            "mean-over-steps",
+            "the difference is the mean over the steps, so that long stretches count more",
+            "Every stretch counts the same. Of how many numbers is your first result the mean?",
+            READING,
+            paired_with_the_mean_over_steps,
+        ),
+        Misconception(
+            "cuts-counted",
+            "the cuts are counted in place of the stretches",
+            "Cut a rope once. How many pieces have you?",
+            READING,
+            paired_with_cuts_counted,
+        ),
+        Misconception(
+            "last-stretch-lost",
+            "the last stretch is left out",
+            "Where does the stretch end that begins at the last cut?",
+            READING,
+            paired_without_the_last_stretch,
+        ),
+        Misconception(
+            "variance-for-deviation",
+            "the error is made of the variance",
+            "The error has the unit of a and b. If all of them double, what happens to your second result?",
+            READING,
+            paired_with_the_variance,
+        ),
+        Misconception(
+            "squared-again",
+            "the squared errors are squared again",
+            "What are a and b already, when they come in?",
+            READING,
+            paired_squared_again,
+        ),
+        Misconception(
+            "results-swapped",
+            "the two results come in the other order",
+            "Which of the two numbers does the exercise name first?",
+            READING,
+            paired_in_the_other_order,
+        ),
     ),
 )
 
@@ -418,25 +581,67 @@ def right_largest_size(cell, inputs, outputs, budget):
 
 
 def largest_size_cases(rng: np.random.Generator) -> list[Case]:
-    def case(group: str, words: str, cell: str, short: int, size: int | None = None) -> Case:
-        """A budget that a network of some size just uses up, or that is smaller than it by ``short``."""
+    def case(group: str, words: str, cell: str, short: Callable[[int, int, int], int], size: int | None = None) -> Case:
+        """A budget that falls short of a network of some size by ``short(gates, outputs, size)`` parameters."""
         inputs, outputs, H = (int(n) for n in rng.integers((2, 5, 17), (6, 12, 38)))
-        H = size or H
-        return Case(group, words, {"args": [cell, inputs, outputs, parameters_of(cell, inputs, outputs, H) - short]})
+        H, gates = size or H, {"RNN": 1, "GRU": 3, "LSTM": 4}[cell]
+        budget = parameters_of(cell, inputs, outputs, H) - short(gates, outputs, H)
+        return Case(group, f"{article(cell)}, {words}", {"args": [cell, inputs, outputs, budget]})
 
+    def article(cell: str) -> str:
+        return f"{'a' if cell == 'GRU' else 'an'} {cell}"
+
+    cells = ("RNN", "GRU", "LSTM")
+    used_up, one_missing = "a budget that is used up to the last parameter", "a budget that the next size misses by one"
     return [
-        case(group, words, cell, short)
-        for short, group, words in (
-            (0, "exact", "a budget that is used up to the last parameter"),
-            (1, "short", "a budget that the next size misses by one parameter"),
-        )
-        for cell, words in (("RNN", f"an RNN, {words}"), ("GRU", f"a GRU, {words}"), ("LSTM", f"an LSTM, {words}"))
-    ] + [case("short", "an RNN, a budget that allows one neuron and no second", "RNN", 1, size=2)]
+        *(case("exact", used_up, cell, lambda gates, outputs, H: 0) for cell in cells),
+        case(
+            "exact", "a budget for hundreds of neurons", "RNN", lambda gates, outputs, H: 0, int(rng.integers(290, 330))
+        ),
+        *(case("short", f"{one_missing} parameter", cell, lambda gates, outputs, H: 1) for cell in cells),
+        # Budgets that tell what was not counted: a readout's biases, one bias of each gate, both.
+        case(
+            "short",
+            "a budget that the next size misses by a few parameters",
+            "RNN",
+            lambda gates, outputs, H: outputs + 1,
+        ),
+        case("short", "a budget nearer to the next size", "GRU", lambda gates, outputs, H: gates * H + 1),
+        case("short", "a budget far from the next size", "LSTM", lambda gates, outputs, H: 2 * gates * H + outputs),
+        case("short", "a budget that allows one neuron and no second", "RNN", lambda gates, outputs, H: 1, 2),
+    ]
 
 
 def size_with_one_bias(cell, inputs, outputs, budget):
     gates, H = {"RNN": 1, "GRU": 3, "LSTM": 4}[cell], 0
     while gates * (H + 1) * (inputs + H + 1 + 1) + (H + 2) * outputs <= budget:
+        H += 1
+    return H
+
+
+def size_without_biases(cell, inputs, outputs, budget):
+    gates, H = {"RNN": 1, "GRU": 3, "LSTM": 4}[cell], 0
+    while gates * (H + 1) * (inputs + H + 1) + (H + 1) * outputs <= budget:
+        H += 1
+    return H
+
+
+def size_without_the_readouts_biases(cell, inputs, outputs, budget):
+    gates, H = {"RNN": 1, "GRU": 3, "LSTM": 4}[cell], 0
+    while gates * (H + 1) * (inputs + H + 1 + 2) + (H + 1) * outputs <= budget:
+        H += 1
+    return H
+
+
+def size_nearest_to_the_budget(cell, inputs, outputs, budget):
+    gates = {"RNN": 1, "GRU": 3, "LSTM": 4}[cell]
+    H = np.arange(1, 1000)
+    return int(H[np.argmin(np.abs(gates * H * (inputs + H + 2) + (H + 1) * outputs - budget))])
+
+
+def size_without_candidates(cell, inputs, outputs, budget):
+    gates, H = {"RNN": 1, "GRU": 2, "LSTM": 3}[cell], 0
+    while gates * (H + 1) * (inputs + H + 1 + 2) + (H + 2) * outputs <= budget:
         H += 1
     return H
 
@@ -485,7 +690,7 @@ LARGEST_SIZE = Exercise(
     cases=largest_size_cases,
     groups=(
         Group("exact", "a budget that is used up", 1.5),
-        Group("short", "a budget that is missed by one", 1.5),
+        Group("short", "a budget that the next size misses", 1.5),
     ),
     tolerance=1e-6,
     misconceptions=(
@@ -495,6 +700,34 @@ LARGEST_SIZE = Exercise(
             "List the parameters of a recurrent layer of PyTorch by name. How many of them are biases?",
             CONTENDERS_AT,
             size_with_one_bias,
+        ),
+        Misconception(
+            "no-biases",
+            "no biases are counted",
+            "List the parameters of a layer and of a readout by name. Which of them are in your count?",
+            CONTENDERS_AT,
+            size_without_biases,
+        ),
+        Misconception(
+            "readouts-biases-forgotten",
+            "the readout is counted without its biases",
+            "What does a linear readout say when the state is 0, and which numbers decide that?",
+            CONTENDERS_AT,
+            size_without_the_readouts_biases,
+        ),
+        Misconception(
+            "nearest",
+            "the size is the nearest one, be it above or below the budget",
+            "Count the parameters of the size that you return. Is the budget ever exceeded?",
+            RULES,
+            size_nearest_to_the_budget,
+        ),
+        Misconception(
+            "candidates-not-counted",
+            "the gates are counted without the candidate",
+            "A gate says how much of something comes in. What is that something made with?",
+            CONTENDERS_AT,
+            size_without_candidates,
         ),
         Misconception(
             "no-readout",

@@ -126,6 +126,31 @@ def mask_scaled_outside_training(u, p, variational=False, training=True):
     return (u >= p) * 1.0
 
 
+def mask_by_the_share_kept(u, p, variational=False, training=True):
+    if not training:
+        return np.ones_like(u)
+    if variational:
+        u = np.broadcast_to(u[:, :1], u.shape)
+    with np.errstate(invalid="ignore"):
+        return (u < p) / p
+
+
+def mask_of_the_first_sequence(u, p, variational=False, training=True):
+    if not training:
+        return np.ones_like(u)
+    if variational:
+        u = np.broadcast_to(u[:1], u.shape)
+    return (u >= p) / (1 - p)
+
+
+def mask_scaled_in_both_modes(u, p, variational=False, training=True):
+    if not training:
+        return np.full_like(u, 1 - p)
+    if variational:
+        u = np.broadcast_to(u[:, :1], u.shape)
+    return (u >= p) / (1 - p)
+
+
 DROPOUT_MASK = Exercise(
     name="dropout_mask",
     kind="function",
@@ -197,6 +222,28 @@ DROPOUT_MASK = Exercise(
             "Both ways keep the mean. But what does this exercise ask the mask to be when training is over?",
             DROPOUT,
             mask_scaled_outside_training,
+        ),
+        Misconception(
+            "p-kept",
+            "p is taken for the share that stays",
+            "With p = 0.1, about how many of ten numbers should survive? By how much must each of these grow?",
+            DROPOUT,
+            mask_by_the_share_kept,
+        ),
+        Misconception(
+            "first-sequence-for-all",
+            "the steps of a sequence differ, and the sequences do not",
+            "A sequence's first step decides for all its steps. Which axis of u counts the steps, and which one the "
+            "sequences?",
+            DROPOUT,
+            mask_of_the_first_sequence,
+        ),
+        Misconception(
+            "scaled-twice",
+            "it scales in training, and once more outside",
+            "After your scaling in training, what is the mean of a number over many masks? What is left to do in use?",
+            DROPOUT,
+            mask_scaled_in_both_modes,
         ),
     ),
 )
@@ -379,6 +426,25 @@ def stack_with_the_top_state_alone(x, h0, W_x, W_up, W_h, b, masks=None):
     return h, state
 
 
+def stack_with_one_way_up(x, h0, W_x, W_up, W_h, b, masks=None):
+    return reference_stack(x, h0, W_x, np.repeat(W_up[:1], len(W_up), axis=0), W_h, b, masks)
+
+
+def stack_with_one_mask(x, h0, W_x, W_up, W_h, b, masks=None):
+    masks = None if masks is None else np.repeat(masks[:1], len(masks), axis=0)
+    return reference_stack(x, h0, W_x, W_up, W_h, b, masks)
+
+
+def stack_with_states_from_the_top_down(x, h0, W_x, W_up, W_h, b, masks=None):
+    h, h_last = reference_stack(x, h0, W_x, W_up, W_h, b, masks)
+    return h, h_last[::-1]
+
+
+def stack_with_the_sequences_first(x, h0, W_x, W_up, W_h, b, masks=None):
+    h, h_last = reference_stack(x, h0, W_x, W_up, W_h, b, masks)
+    return h, h_last.swapaxes(0, 1)
+
+
 STACK_FORWARD = Exercise(
     name="stack_forward",
     kind="function",
@@ -456,6 +522,34 @@ STACK_FORWARD = Exercise(
             "How many layers have a state? What would you need to go on reading where the sequences stop?",
             TORCH,
             stack_with_the_top_state_alone,
+        ),
+        Misconception(
+            "one-way-up",
+            "every layer above the first has the weights W_up[0]",
+            "How many matrices does W_up hold for four layers, and how many of them does your loop read?",
+            STACK,
+            stack_with_one_way_up,
+        ),
+        Misconception(
+            "one-mask-for-all",
+            "the first mask stands between all layers",
+            "masks has one entry for each pair of neighbours. Which entry stands below the third layer?",
+            DROPOUT,
+            stack_with_one_mask,
+        ),
+        Misconception(
+            "from-the-top-down",
+            "h_last begins with the top layer",
+            "h_last is sorted as h0 is. To which layer does h0[0] belong?",
+            TORCH,
+            stack_with_states_from_the_top_down,
+        ),
+        Misconception(
+            "sequences-first",
+            "the first axis of h_last counts the sequences",
+            "What does the first axis of h0 count? Along which axis have you put the layers' states together?",
+            TORCH,
+            stack_with_the_sequences_first,
         ),
     ),
 )
@@ -705,6 +799,14 @@ def stack_backward_of_the_last_step(dh, dh_last, x, h0, W_x, W_up, W_h, b, masks
     return dh, dh0, dW[0], np.stack(dW[1:]), dW_h, db
 
 
+def stack_backward_ignoring_masks(dh, dh_last, x, h0, W_x, W_up, W_h, b, masks=None):
+    return reference_stack_backward(dh, dh_last, x, h0, W_x, W_up, W_h, b)
+
+
+def stack_backward_with_one_initial_state(dh, dh_last, x, h0, W_x, W_up, W_h, b, masks=None):
+    return reference_stack_backward(dh, dh_last, x, np.repeat(h0[:1], len(h0), axis=0), W_x, W_up, W_h, b, masks)
+
+
 STACK_BACKWARD = Exercise(
     name="stack_backward",
     kind="function",
@@ -784,6 +886,20 @@ STACK_BACKWARD = Exercise(
             BACK,
             stack_backward_of_the_last_step,
         ),
+        Misconception(
+            "masks-ignored",
+            "masks changes nothing",
+            "In how many places does a mask touch the numbers: on the way up, and where on the way down?",
+            DROPOUT,
+            stack_backward_ignoring_masks,
+        ),
+        Misconception(
+            "one-initial-state",
+            "all layers go up from the first one's state",
+            "You go up once more before you go back. In which state does each layer begin then?",
+            WRONG,
+            stack_backward_with_one_initial_state,
+        ),
     ),
 )
 
@@ -838,6 +954,19 @@ def reversed_from_one_step_too_far(x, lengths=None):
 def reversed_by_the_longest(x, lengths=None):
     steps = x.shape[1] if lengths is None else max(lengths)
     return np.concatenate([x[:, :steps][:, ::-1], x[:, steps:]], axis=1)
+
+
+def reversed_over_itself(x, lengths=None):
+    y = x.copy()
+    for n, steps in enumerate([x.shape[1]] * len(x) if lengths is None else lengths):
+        for t in range(steps):
+            y[n, t] = y[n, steps - 1 - t]
+    return y
+
+
+def reversed_filling_too(x, lengths=None):
+    lengths = [x.shape[1]] * len(x) if lengths is None else lengths
+    return np.stack([np.concatenate([one[:steps][::-1], one[steps:][::-1]]) for one, steps in zip(x, lengths)])
 
 
 REVERSE_STEPS = Exercise(
@@ -895,6 +1024,20 @@ REVERSE_STEPS = Exercise(
             "The batch holds sequences of 2 and of 4 steps. Where does the short one begin, read from its end?",
             WRONG,
             reversed_by_the_longest,
+        ),
+        Misconception(
+            "over-itself",
+            "steps are overwritten before they are read",
+            "Halfway through a sequence, what does your loop read: a step of x, or one that it has just written?",
+            BOTH,
+            reversed_over_itself,
+        ),
+        Misconception(
+            "filling-turned-too",
+            "the filling is turned round as well",
+            "What stands after a sequence's end stays where it is. Which of your lines moves it?",
+            WRONG,
+            reversed_filling_too,
         ),
     ),
 )
@@ -1088,6 +1231,40 @@ def both_in_one_go(x, h0, W_x, W_h, b, lengths=None):
     return np.concatenate(halves, axis=2), np.stack(h_last)
 
 
+def both_reading_ahead(x, h0, W_x, W_h, b, lengths=None):
+    H = h0.shape[2]
+    h, h_last = reference_both(x, h0, W_x, W_h, b, lengths)
+    other, other_last = reference_both(x, h0[::-1], W_x[::-1], W_h[::-1], b[::-1], lengths)
+    return np.concatenate([h[..., :H], other[..., :H]], axis=2), np.stack([h_last[0], other_last[0]])
+
+
+def both_reading_ahead_and_turned(x, h0, W_x, W_h, b, lengths=None):
+    H = h0.shape[2]
+    h, h_last = both_reading_ahead(x, h0, W_x, W_h, b, lengths)
+    return np.concatenate([h[..., :H], reference.reverse_steps(h[..., H:], lengths)], axis=2), h_last
+
+
+def both_from_one_initial_state(x, h0, W_x, W_h, b, lengths=None):
+    return reference_both(x, np.stack([h0[0], h0[0]]), W_x, W_h, b, lengths)
+
+
+def both_with_final_states_swapped(x, h0, W_x, W_h, b, lengths=None):
+    h, h_last = reference_both(x, h0, W_x, W_h, b, lengths)
+    return h, h_last[::-1]
+
+
+def both_with_reverse_first(x, h0, W_x, W_h, b, lengths=None):
+    H = h0.shape[2]
+    h, h_last = reference_both(x, h0, W_x, W_h, b, lengths)
+    return np.concatenate([h[..., H:], h[..., :H]], axis=2), h_last[::-1]
+
+
+def both_with_states_from_the_ends(x, h0, W_x, W_h, b, lengths=None):
+    H = h0.shape[2]
+    h, _ = reference_both(x, h0, W_x, W_h, b, lengths)
+    return h, np.stack([h[:, -1, :H], h[:, 0, H:]])
+
+
 BIDIRECTIONAL_FORWARD = Exercise(
     name="bidirectional_forward",
     kind="function",
@@ -1165,6 +1342,49 @@ BIDIRECTIONAL_FORWARD = Exercise(
             "Does anything flow between the two directions? In which state does the reverse one begin?",
             BOTH,
             both_in_one_go,
+        ),
+        Misconception(
+            "both-read-ahead",
+            "both directions read from the beginning",
+            "Change the last input of a long sequence. Which half of the first output should notice it?",
+            BOTH,
+            both_reading_ahead,
+        ),
+        Misconception(
+            "x-not-turned",
+            "the outputs are turned back, and x was never turned round",
+            "The reverse direction begins with the last step. In which order does its layer get x?",
+            BOTH,
+            both_reading_ahead_and_turned,
+        ),
+        Misconception(
+            "one-initial-state",
+            "both directions begin in the first one's state",
+            "h0 has three axes. What is its first one for?",
+            BOTH,
+            both_from_one_initial_state,
+        ),
+        Misconception(
+            "final-states-swapped",
+            "the two final states have changed places",
+            "Which direction's weights lie at 0? Whose final state should lie there?",
+            BOTH,
+            both_with_final_states_swapped,
+        ),
+        Misconception(
+            "reverse-first",
+            "the reverse direction comes first, in h and in h_last",
+            "Both results have an order of the directions. Which of the two comes first in the weights?",
+            BOTH,
+            both_with_reverse_first,
+        ),
+        Misconception(
+            "states-from-the-ends",
+            "the final states are read off the first and the last column",
+            "Where has a short sequence its last step? What stands in the last column for it, and what if it has no "
+            "step?",
+            WRONG,
+            both_with_states_from_the_ends,
         ),
     ),
 )
@@ -1400,6 +1620,43 @@ def both_backward_from_the_last_step(dh, dh_last, x, h0, W_x, W_h, b, lengths=No
     return dx, dh0, dW_x, dW_h, db
 
 
+def back_through_one_way(dh, dh_last, x, h0, W_x, W_h, b, lengths):
+    """``dx, dh0, dW_x, dW_h, db`` of one layer that reads ``x`` from the beginning."""
+    dh, dh_last = np.concatenate([dh, 0 * dh], axis=2), np.stack([dh_last, 0 * dh_last])
+    h0, W_x, W_h, b = (np.stack([value, value]) for value in (h0, W_x, W_h, b))
+    dx, *found = reference_both_backward(dh, dh_last, x, h0, W_x, W_h, b, lengths)
+    return dx, *(gradient[0] for gradient in found)
+
+
+def both_backward_reading_ahead(dh, dh_last, x, h0, W_x, W_h, b, lengths=None):
+    H = h0.shape[2]
+    ahead = back_through_one_way(dh[..., :H], dh_last[0], x, h0[0], W_x[0], W_h[0], b[0], lengths)
+    other = back_through_one_way(dh[..., H:], dh_last[1], x, h0[1], W_x[1], W_h[1], b[1], lengths)
+    return ahead[0] + other[0], *(np.stack(pair) for pair in zip(ahead[1:], other[1:]))
+
+
+def both_backward_without_turning_x(dh, dh_last, x, h0, W_x, W_h, b, lengths=None):
+    H = h0.shape[2]
+    turned = reference.reverse_steps(dh[..., H:], lengths)
+    ahead = back_through_one_way(dh[..., :H], dh_last[0], x, h0[0], W_x[0], W_h[0], b[0], lengths)
+    other = back_through_one_way(turned, dh_last[1], x, h0[1], W_x[1], W_h[1], b[1], lengths)
+    dx = ahead[0] + reference.reverse_steps(other[0], lengths)
+    return dx, *(np.stack(pair) for pair in zip(ahead[1:], other[1:]))
+
+
+def both_backward_with_final_states_swapped(dh, dh_last, x, h0, W_x, W_h, b, lengths=None):
+    return reference_both_backward(dh, dh_last[::-1], x, h0, W_x, W_h, b, lengths)
+
+
+def both_backward_with_reverse_first(dh, dh_last, x, h0, W_x, W_h, b, lengths=None):
+    dx, *found = reference_both_backward(dh, dh_last, x, h0, W_x, W_h, b, lengths)
+    return dx, *(gradient[::-1] for gradient in found)
+
+
+def both_backward_from_one_initial_state(dh, dh_last, x, h0, W_x, W_h, b, lengths=None):
+    return reference_both_backward(dh, dh_last, x, np.stack([h0[0], h0[0]]), W_x, W_h, b, lengths)
+
+
 BIDIRECTIONAL_BACKWARD = Exercise(
     name="bidirectional_backward",
     kind="function",
@@ -1478,6 +1735,42 @@ BIDIRECTIONAL_BACKWARD = Exercise(
             "After which step of x has the reverse direction its final state?",
             WRONG,
             both_backward_from_the_last_step,
+        ),
+        Misconception(
+            "both-read-ahead",
+            "both directions go back as if they had read from the beginning",
+            "The forward pass turned three things round for the reverse direction. Which, and what is the way back of "
+            "each?",
+            BOTH,
+            both_backward_reading_ahead,
+        ),
+        Misconception(
+            "x-not-turned",
+            "the reverse direction goes back over x in the order of the steps",
+            "In which order did the reverse layer read x? What does its backward pass need to be given, then?",
+            BOTH,
+            both_backward_without_turning_x,
+        ),
+        Misconception(
+            "final-states-swapped",
+            "the two entries of dh_last have changed places",
+            "Which direction's final state lies at 0 in h_last? Whose gradient lies at 0 in dh_last?",
+            BOTH,
+            both_backward_with_final_states_swapped,
+        ),
+        Misconception(
+            "reverse-first",
+            "the gradients of the reverse direction come first",
+            "A gradient has the order of what it belongs to. Which direction's weights lie at 0?",
+            BOTH,
+            both_backward_with_reverse_first,
+        ),
+        Misconception(
+            "one-initial-state",
+            "both directions go back from the first one's initial state",
+            "h0 has three axes. Which state does the reverse direction begin in?",
+            BOTH,
+            both_backward_from_one_initial_state,
         ),
     ),
 )
@@ -1742,6 +2035,68 @@ class DeepRNNWithOneBias(nn.Module):
         return h, torch.stack(h_last)
 
 
+class DeepRNNThatIgnoresItsInitialState(ReferenceDeepRNN):
+    def forward(self, input, hx=None, lengths=None):
+        return super().forward(input)
+
+
+class DeepRNNWithInitialDirectionsFirst(ReferenceDeepRNN):
+    def forward(self, input, hx=None, lengths=None):
+        if hx is not None:
+            hx = torch.stack([hx[way * self.num_layers + level] for level in range(self.num_layers) for way in (0, 1)])
+        return super().forward(input, hx)
+
+
+class DeepRNNWithFinalDirectionsFirst(ReferenceDeepRNN):
+    def forward(self, input, hx=None, lengths=None):
+        h, h_last = super().forward(input, hx)
+        return h, torch.cat([h_last[::2], h_last[1::2]])
+
+
+class DeepRNNOtherwise(DeepRNNNotTurnedBack):
+    """Two ways in which a right layer turns a sequence, and hears its own state, to be done otherwise."""
+
+    def turned(self, x):
+        return x.flip(1)
+
+    def heard(self, state, weight_hh):
+        return state @ weight_hh.T
+
+    def forward(self, x, h0=None):
+        if h0 is None:
+            h0 = x.new_zeros(2 * self.num_layers, x.shape[0], self.hidden_size)
+        h, h_last = x, []
+        for level in range(self.num_layers):
+            halves = []
+            for way, name in enumerate((f"l{level}", f"l{level}_reverse")):
+                weight_ih, weight_hh = getattr(self, f"weight_ih_{name}"), getattr(self, f"weight_hh_{name}")
+                bias = getattr(self, f"bias_ih_{name}") + getattr(self, f"bias_hh_{name}")
+                read, state, steps = self.turned(h) if way else h, h0[2 * level + way], []
+                for t in range(read.shape[1]):
+                    state = torch.tanh(read[:, t] @ weight_ih.T + self.heard(state, weight_hh) + bias)
+                    steps.append(state)
+                half = torch.stack(steps, dim=1)
+                halves.append(self.turned(half) if way else half)
+                h_last.append(state)
+            h = torch.cat(halves, dim=2)
+        return h, torch.stack(h_last)
+
+
+class DeepRNNReadingAhead(DeepRNNOtherwise):
+    def turned(self, x):
+        return x
+
+
+class DeepRNNTurningTheBatch(DeepRNNOtherwise):
+    def turned(self, x):
+        return x.flip(0)
+
+
+class DeepRNNWithWeightsTheOtherWay(DeepRNNOtherwise):
+    def heard(self, state, weight_hh):
+        return state @ weight_hh
+
+
 DEEP_RNN = Exercise(
     name="DeepRNN",
     kind="module",
@@ -1777,7 +2132,7 @@ DEEP_RNN = Exercise(
         ),
         Misconception(
             "directions-first",
-            "the states are sorted by direction, then by layer",
+            "h0 and h_last are sorted by direction, then by layer",
             "PyTorch keeps one state for each layer and direction. Which of the two changes first along that axis?",
             WRONG,
             DeepRNNWithDirectionsFirst,
@@ -1809,6 +2164,48 @@ DEEP_RNN = Exercise(
             "PyTorch keeps two bias vectors for each layer and direction. Which of yours never appears in forward?",
             TORCH,
             DeepRNNWithOneBias,
+        ),
+        Misconception(
+            "both-read-ahead",
+            "both directions read from the beginning",
+            "Change the last input of a sequence. Which half of the first output should notice it, and does yours?",
+            BOTH,
+            DeepRNNReadingAhead,
+        ),
+        Misconception(
+            "batch-reversed",
+            "the sequences of the batch are turned round, and not their steps",
+            "Which axis of (N, T, D) is time, and which one do you flip?",
+            BOTH,
+            DeepRNNTurningTheBatch,
+        ),
+        Misconception(
+            "weights-the-other-way",
+            "weight_hh is used without its transpose",
+            "PyTorch stores a weight as (to, from). W_hh is square, so who would warn you?",
+            TORCH,
+            DeepRNNWithWeightsTheOtherWay,
+        ),
+        Misconception(
+            "starts-at-zero",
+            "h0 is not used",
+            "Which state does each layer begin in when h0 is given, and which one when it is not?",
+            TORCH,
+            DeepRNNThatIgnoresItsInitialState,
+        ),
+        Misconception(
+            "initial-directions-first",
+            "h0 is read direction by direction, and not layer by layer",
+            "h0 is sorted as h_last is. Which entry of h0 belongs to the first layer's reverse direction?",
+            TORCH,
+            DeepRNNWithInitialDirectionsFirst,
+        ),
+        Misconception(
+            "final-directions-first",
+            "h_last is sorted by direction, then by layer, and h0 is not",
+            "h_last is sorted as h0 is. Which entry of h_last belongs to the first layer's reverse direction?",
+            TORCH,
+            DeepRNNWithFinalDirectionsFirst,
         ),
     ),
 )

@@ -72,6 +72,10 @@ def jacobian_with_tanh_taken_twice(h_t, W_h):
     return (1 - np.tanh(h_t) ** 2)[:, :, None] * W_h.T
 
 
+def jacobian_with_a_slope_that_is_not_squared(h_t, W_h):
+    return (1 - h_t)[:, :, None] * W_h.T
+
+
 STEP_JACOBIAN = Exercise(
     name="step_jacobian",
     kind="function",
@@ -129,6 +133,13 @@ STEP_JACOBIAN = Exercise(
             "h_t is what tanh made of the sum. In the slope, what is squared: h_t itself, or tanh of it once more?",
             STEP,
             jacobian_with_tanh_taken_twice,
+        ),
+        Misconception(
+            "not-squared",
+            "h_t stands in the slope without its square",
+            "How steep is tanh near its lower end, and how steep near its upper end? Are your two slopes equal?",
+            STEP,
+            jacobian_with_a_slope_that_is_not_squared,
         ),
     ),
 )
@@ -229,6 +240,49 @@ def product_from_the_other_side(h, W_h, lengths=None):
     return product.transpose(0, 2, 1).astype(h.dtype)
 
 
+def product_without_the_last_step(h, W_h, lengths=None):
+    N, T, H = h.shape
+    lengths = np.full(N, T) if lengths is None else np.asarray(lengths)
+    product = np.tile(np.eye(H), (N, 1, 1))
+    for t in range(T - 1):
+        J = (1 - h[:, t] ** 2)[:, :, None] * W_h.T
+        product = np.where((t < lengths)[:, None, None], J @ product, product)
+    return product.astype(h.dtype)
+
+
+def product_that_begins_with_zeros(h, W_h, lengths=None):
+    return np.zeros((len(h), *W_h.shape), h.dtype)
+
+
+def product_one_step_into_the_padding(h, W_h, lengths=None):
+    return product_over_more_steps(1, h, W_h, lengths)
+
+
+def product_one_step_short(h, W_h, lengths=None):
+    return product_over_more_steps(-1, h, W_h, lengths)
+
+
+def product_over_more_steps(more, h, W_h, lengths):
+    """The product over ``more`` steps than a sequence has, where ``lengths`` says how many that are."""
+    N, T, H = h.shape
+    steps = np.full(N, T) if lengths is None else np.asarray(lengths) + more
+    product = np.tile(np.eye(H), (N, 1, 1))
+    for t in range(T):
+        J = (1 - h[:, t] ** 2)[:, :, None] * W_h.T
+        product = np.where((t < steps)[:, None, None], J @ product, product)
+    return product.astype(h.dtype)
+
+
+def product_that_forgets_after_the_end(h, W_h, lengths=None):
+    N, T, H = h.shape
+    lengths = np.full(N, T) if lengths is None else np.asarray(lengths)
+    product = np.tile(np.eye(H), (N, 1, 1))
+    for t in range(T):
+        J = (1 - h[:, t] ** 2)[:, :, None] * W_h.T
+        product = np.where((t < lengths)[:, None, None], J @ product, 0)
+    return product.astype(h.dtype)
+
+
 JACOBIAN_PRODUCT = Exercise(
     name="jacobian_product",
     kind="function",
@@ -292,6 +346,42 @@ JACOBIAN_PRODUCT = Exercise(
             "Is the row of your product a neuron of the last state, or one of the first?",
             WRONG,
             product_from_the_other_side,
+        ),
+        Misconception(
+            "last-step-missing",
+            "the last step is left out",
+            "The state after T steps passed T Jacobians. With which t does your loop end?",
+            STEP,
+            product_without_the_last_step,
+        ),
+        Misconception(
+            "begins-with-zeros",
+            "it is 0 whatever the steps are",
+            "Your product begins as some matrix. What is anything times that one?",
+            STEP,
+            product_that_begins_with_zeros,
+        ),
+        Misconception(
+            "a-step-of-padding",
+            "one step of padding is in it",
+            "A sequence of 2 steps has the steps 0 and 1. For which t does yours still multiply?",
+            STEP,
+            product_one_step_into_the_padding,
+        ),
+        Misconception(
+            "a-step-short",
+            "a sequence that ends early loses its last step",
+            "A sequence of 2 steps has the steps 0 and 1. For which t does yours multiply?",
+            STEP,
+            product_one_step_short,
+        ),
+        Misconception(
+            "forgets-after-the-end",
+            "the product becomes 0 when a sequence has ended",
+            "A state that stays as it is depends on h_0 as it did before. What does a step that changes nothing do to "
+            "the product?",
+            STEP,
+            product_that_forgets_after_the_end,
         ),
     ),
 )
@@ -394,6 +484,59 @@ def norms_of_the_whole_batch(dh, dh_last, h, W_h):
     return norms
 
 
+def norms_with_the_slope_of_the_step_before(dh, dh_last, h, W_h):
+    norms, g = np.zeros(h.shape[:2]), dh_last
+    for t in reversed(range(h.shape[1])):
+        g = dh[:, t] + g
+        norms[:, t] = np.sqrt((g**2).sum(axis=1))
+        g = (g * (1 - h[:, t - 1] ** 2)) @ W_h.T
+    return norms
+
+
+def norms_with_the_slope_after_the_weights(dh, dh_last, h, W_h):
+    norms, g = np.zeros(h.shape[:2]), dh_last
+    for t in reversed(range(h.shape[1])):
+        g = dh[:, t] + g
+        norms[:, t] = np.sqrt((g**2).sum(axis=1))
+        g = (g @ W_h.T) * (1 - h[:, t] ** 2)
+    return norms
+
+
+def norms_before_dh_joins(dh, dh_last, h, W_h):
+    norms, g = np.zeros(h.shape[:2]), dh_last
+    for t in reversed(range(h.shape[1])):
+        norms[:, t] = np.sqrt((g**2).sum(axis=1))
+        g = ((g + dh[:, t]) * (1 - h[:, t] ** 2)) @ W_h.T
+    return norms
+
+
+def norms_with_the_final_state_at_every_step(dh, dh_last, h, W_h):
+    norms, g = np.zeros(h.shape[:2]), 0 * dh_last
+    for t in reversed(range(h.shape[1])):
+        g = dh[:, t] + dh_last + g
+        norms[:, t] = np.sqrt((g**2).sum(axis=1))
+        g = (g * (1 - h[:, t] ** 2)) @ W_h.T
+    return norms
+
+
+def norms_as_sums_of_sizes(dh, dh_last, h, W_h):
+    norms, g = np.zeros(h.shape[:2]), dh_last
+    for t in reversed(range(h.shape[1])):
+        g = dh[:, t] + g
+        norms[:, t] = np.abs(g).sum(axis=1)
+        g = (g * (1 - h[:, t] ** 2)) @ W_h.T
+    return norms
+
+
+def norms_as_root_mean_squares(dh, dh_last, h, W_h):
+    norms, g = np.zeros(h.shape[:2]), dh_last
+    for t in reversed(range(h.shape[1])):
+        g = dh[:, t] + g
+        norms[:, t] = np.sqrt((g**2).mean(axis=1))
+        g = (g * (1 - h[:, t] ** 2)) @ W_h.T
+    return norms
+
+
 GRADIENT_NORMS = Exercise(
     name="gradient_norms",
     kind="function",
@@ -463,6 +606,48 @@ GRADIENT_NORMS = Exercise(
             "Each sequence has a gradient of its own. Over which axis do you sum the squares, and over which not?",
             STEP,
             norms_of_the_whole_batch,
+        ),
+        Misconception(
+            "slope-a-step-early",
+            "the slope is that of the state before",
+            "The gradient passes the tanh that made a state. Which state's slope stands between g at t + 1 and g at t?",
+            STEP,
+            norms_with_the_slope_of_the_step_before,
+        ),
+        Misconception(
+            "slope-after-the-weights",
+            "the gradient meets W_h first, and then the slope",
+            "Forwards, the weights come first and tanh after them. In which order do you meet them on the way back?",
+            STEP,
+            norms_with_the_slope_after_the_weights,
+        ),
+        Misconception(
+            "before-dh-joins",
+            "the norm is taken before dh of the same step joins",
+            "The total derivative by a state comes through its own output too. When do you measure it?",
+            STEP,
+            norms_before_dh_joins,
+        ),
+        Misconception(
+            "final-state-everywhere",
+            "dh_last enters at every step",
+            "How many states does the loss see through h_last?",
+            STEP,
+            norms_with_the_final_state_at_every_step,
+        ),
+        Misconception(
+            "sum-of-sizes",
+            "the sizes of the entries are summed",
+            "How long is the vector with the entries 3 and 4: what does your function say?",
+            STEP,
+            norms_as_sums_of_sizes,
+        ),
+        Misconception(
+            "root-mean-square",
+            "the squares are averaged",
+            "How long is the vector with the entries 3 and 4: do you divide by the number of entries?",
+            STEP,
+            norms_as_root_mean_squares,
         ),
     ),
 )
@@ -542,6 +727,30 @@ def right_clip_by_norm(dW_x, dW_h, db, max_norm):
     return *clipped, norm
 
 
+def clip_without_counting_the_bias(dW_x, dW_h, db, max_norm):
+    norm = np.sqrt((dW_x**2).sum() + (dW_h**2).sum())
+    scale = max_norm / max(norm, max_norm)
+    return dW_x * scale, dW_h * scale, db * scale, norm
+
+
+def clip_that_leaves_the_bias(dW_x, dW_h, db, max_norm):
+    norm = np.sqrt(sum((g**2).sum() for g in (dW_x, dW_h, db)))
+    scale = max_norm / max(norm, max_norm)
+    return dW_x * scale, dW_h * scale, db, norm
+
+
+def clip_by_the_factor_upside_down(dW_x, dW_h, db, max_norm):
+    norm = np.sqrt(sum((g**2).sum() for g in (dW_x, dW_h, db)))
+    scale = max(norm, max_norm) / max_norm
+    return dW_x * scale, dW_h * scale, db * scale, norm
+
+
+def clip_by_a_sum_of_sizes(dW_x, dW_h, db, max_norm):
+    norm = sum(np.abs(g).sum() for g in (dW_x, dW_h, db))
+    scale = max_norm / max(norm, max_norm)
+    return dW_x * scale, dW_h * scale, db * scale, norm
+
+
 CLIP_BY_NORM = Exercise(
     name="clip_by_norm",
     kind="function",
@@ -605,6 +814,34 @@ CLIP_BY_NORM = Exercise(
             WALLS,
             clip_each_entry,
         ),
+        Misconception(
+            "bias-not-counted",
+            "db is missing in the norm",
+            "Which arrays make up the one long vector?",
+            WALLS,
+            clip_without_counting_the_bias,
+        ),
+        Misconception(
+            "bias-not-shortened",
+            "db is not shortened",
+            "If two of three arrays get shorter, does the direction of the whole gradient stay?",
+            WALLS,
+            clip_that_leaves_the_bias,
+        ),
+        Misconception(
+            "upside-down",
+            "long gradients become still longer",
+            "The norm is twice what is let through. Should your factor be 2, or a half?",
+            WALLS,
+            clip_by_the_factor_upside_down,
+        ),
+        Misconception(
+            "sum-of-sizes",
+            "the sizes of the entries are summed",
+            "How long is the vector with the entries 3 and 4: what does your function say?",
+            WALLS,
+            clip_by_a_sum_of_sizes,
+        ),
     ),
 )
 
@@ -645,6 +882,19 @@ def value_that_scales_the_array(dW_x, dW_h, db, value):
 
 def value_of_the_sign(dW_x, dW_h, db, value):
     return tuple(value * np.sign(g) for g in (dW_x, dW_h, db))
+
+
+def value_cut_below_alone(dW_x, dW_h, db, value):
+    return tuple(np.maximum(g, -value) for g in (dW_x, dW_h, db))
+
+
+def value_of_the_sizes(dW_x, dW_h, db, value):
+    return tuple(np.minimum(np.abs(g), value) for g in (dW_x, dW_h, db))
+
+
+def value_that_clips_by_norm(dW_x, dW_h, db, value):
+    norm = np.sqrt(sum((g**2).sum() for g in (dW_x, dW_h, db)))
+    return tuple(g * (value / max(norm, value)) for g in (dW_x, dW_h, db))
 
 
 CLIP_BY_VALUE = Exercise(
@@ -690,6 +940,27 @@ CLIP_BY_VALUE = Exercise(
             "What should happen to an entry that lies between the bounds?",
             WALLS,
             value_of_the_sign,
+        ),
+        Misconception(
+            "below-alone",
+            "nothing is cut above",
+            "What becomes of an entry of 100?",
+            WALLS,
+            value_cut_below_alone,
+        ),
+        Misconception(
+            "all-positive",
+            "no entry is negative any more",
+            "What becomes of a small negative entry, one that lies between the bounds?",
+            WALLS,
+            value_of_the_sizes,
+        ),
+        Misconception(
+            "by-norm",
+            "all three arrays are shortened by one factor",
+            "That is the other way to clip. Should an entry within its bounds change?",
+            WALLS,
+            value_that_clips_by_norm,
         ),
     ),
 )
@@ -775,6 +1046,20 @@ def orthogonal_times_the_diagonal(normal, gain):
     return gain * (Q if rows >= columns else Q.T)
 
 
+def orthogonal_with_the_signs_on_the_rows(normal, gain):
+    rows, columns = normal.shape
+    Q, R = np.linalg.qr(normal if rows >= columns else normal.T)
+    Q = np.where(np.diag(R) < 0, -1, 1)[:, None] * Q
+    return gain * (Q if rows >= columns else Q.T)
+
+
+def orthogonal_with_the_signs_of_q(normal, gain):
+    rows, columns = normal.shape
+    Q, R = np.linalg.qr(normal if rows >= columns else normal.T)
+    Q = Q * np.where(np.diag(Q) < 0, -1, 1)
+    return gain * (Q if rows >= columns else Q.T)
+
+
 ORTHOGONAL_FROM = Exercise(
     name="orthogonal_from",
     kind="function",
@@ -830,6 +1115,20 @@ ORTHOGONAL_FROM = Exercise(
             "How long are the columns of Q before you multiply, and how long afterwards?",
             HELP,
             orthogonal_times_the_diagonal,
+        ),
+        Misconception(
+            "signs-on-the-rows",
+            "rows of Q change their sign, not columns",
+            "Turn the sign of a row of R. What of Q must turn with it, so that the product stays?",
+            HELP,
+            orthogonal_with_the_signs_on_the_rows,
+        ),
+        Misconception(
+            "signs-of-q",
+            "the signs are taken from Q",
+            "On the diagonal of which of the two matrices should all numbers be positive?",
+            HELP,
+            orthogonal_with_the_signs_of_q,
         ),
     ),
 )
@@ -913,6 +1212,45 @@ def adam_uphill(p, g, m, v, t, lr, beta1, beta2, eps):
     return p + lr * m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + eps), m, v
 
 
+def adam_that_corrects_v_alone(p, g, m, v, t, lr, beta1, beta2, eps):
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g**2
+    return p - lr * m / (np.sqrt(v / (1 - beta2**t)) + eps), m, v
+
+
+def adam_that_corrects_m_alone(p, g, m, v, t, lr, beta1, beta2, eps):
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g**2
+    return p - lr * m / (1 - beta1**t) / (np.sqrt(v) + eps), m, v
+
+
+def adam_that_counts_one_more(p, g, m, v, t, lr, beta1, beta2, eps):
+    return right_adam(p, g, m, v, t + 1, lr, beta1, beta2, eps)
+
+
+def adam_with_the_betas_swapped(p, g, m, v, t, lr, beta1, beta2, eps):
+    return right_adam(p, g, m, v, t, lr, beta2, beta1, eps)
+
+
+def adam_along_the_newest_gradient(p, g, m, v, t, lr, beta1, beta2, eps):
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g**2
+    return p - lr * g / (np.sqrt(v / (1 - beta2**t)) + eps), m, v
+
+
+def adam_without_eps(p, g, m, v, t, lr, beta1, beta2, eps):
+    return right_adam(p, g, m, v, t, lr, beta1, beta2, 0.0)
+
+
+def adam_with_eps_before_the_correction(p, g, m, v, t, lr, beta1, beta2, eps):
+    return right_adam(p, g, m, v, t, lr, beta1, beta2, eps / np.sqrt(1 - beta2**t))
+
+
+def adam_with_the_means_swapped(p, g, m, v, t, lr, beta1, beta2, eps):
+    p, m, v = right_adam(p, g, m, v, t, lr, beta1, beta2, eps)
+    return p, v, m
+
+
 ADAM_STEP = Exercise(
     name="adam_step",
     kind="function",
@@ -984,6 +1322,62 @@ ADAM_STEP = Exercise(
             HELP,
             adam_uphill,
         ),
+        Misconception(
+            "m-not-corrected",
+            "m is not corrected, and v is",
+            "Both began at 0. After one step, what share of a gradient is in m?",
+            HELP,
+            adam_that_corrects_v_alone,
+        ),
+        Misconception(
+            "v-not-corrected",
+            "v is not corrected, and m is",
+            "Both began at 0. After one step, what share of a squared gradient is in v?",
+            HELP,
+            adam_that_corrects_m_alone,
+        ),
+        Misconception(
+            "counts-one-more",
+            "the correction is that of the step after",
+            "The first step has t = 1. Which power of beta1 belongs to it?",
+            HELP,
+            adam_that_counts_one_more,
+        ),
+        Misconception(
+            "betas-swapped",
+            "beta1 and beta2 have changed places",
+            "Which of the two belongs to m, and which one to v?",
+            HELP,
+            adam_with_the_betas_swapped,
+        ),
+        Misconception(
+            "newest-alone",
+            "the step goes along the newest gradient",
+            "What is m for, if the step does not use it?",
+            HELP,
+            adam_along_the_newest_gradient,
+        ),
+        Misconception(
+            "no-eps",
+            "eps is not used",
+            "What happens to your step where all gradients so far were 0?",
+            HELP,
+            adam_without_eps,
+        ),
+        Misconception(
+            "eps-before-the-correction",
+            "eps is added to the root of v before v is corrected",
+            "In the equation, does eps meet the root of v, or the root of the corrected v?",
+            HELP,
+            adam_with_eps_before_the_correction,
+        ),
+        Misconception(
+            "means-swapped",
+            "m and v are returned in each other's place",
+            "In which order should the two means come back?",
+            HELP,
+            adam_with_the_means_swapped,
+        ),
     ),
 )
 
@@ -1027,18 +1421,31 @@ class Limited(torch.autograd.Function):
 
 def clipped_cases(rng: np.random.Generator) -> list[Case]:
     def case(
-        group: str, words: str, N=3, T=4, D=2, H=3, most=0.6, first=True, upstream=(), dtype="float64", device="cpu"
+        group: str,
+        words: str,
+        N=3,
+        T=4,
+        D=2,
+        H=3,
+        most=0.6,
+        first=True,
+        upstream=(),
+        idle=0,
+        near=1.0,
+        dtype="float64",
+        device="cpu",
     ) -> Case:
         W_x, W_h, b = layer_weights(rng, D, H)
-        share = rng.uniform(0.2, 0.8)
+        W_h = 1.25 * np.linalg.qr(W_h)[0] if near < 1 else W_h  # each step back makes a gradient longer
+        share = near * rng.uniform(0.2, 0.8)
         weights = {"weight_ih_l0": W_x.T, "weight_hh_l0": 2 * W_h.T}
-        weights |= {"bias_ih_l0": share * b, "bias_hh_l0": (1 - share) * b}
-        h0 = rng.uniform(0.3, 0.9, size=(N, H)) * rng.choice([-1, 1], size=(N, H))
+        weights |= {"bias_ih_l0": share * b, "bias_hh_l0": (near - share) * b}
+        h0 = near * rng.uniform(0.3, 0.9, size=(N, H)) * rng.choice([-1, 1], size=(N, H))
         shapes = {"h": (N, T, H), "h_last": (N, H)}
         call = {
             "build": [D, H, most],
             "weights": {name: np.ascontiguousarray(value) for name, value in weights.items()},
-            "inputs": [rng.normal(size=(N, T, D)) / 2] + [h0] * first,
+            "inputs": [near * rng.normal(size=(N, T, D)) / 2] + [h0] * first,
             "upstream": {
                 name: rng.uniform(0.5, 2.0, size=shapes[name]) * rng.choice([-1, 1], size=shapes[name])
                 for name in upstream
@@ -1046,15 +1453,19 @@ def clipped_cases(rng: np.random.Generator) -> list[Case]:
             "dtype": dtype,
             "device": device,
         }
+        for value in call["upstream"].values():
+            value[:idle] = 0
         return Case(group, words, call)
 
     return [
         case("forward", "a batch of three sequences, no initial state given", first=False),
         case("forward", "one sequence of five steps, from a given state", N=1, T=5, D=3, H=4),
         case("short", "gradients that are short enough", most=200.0, upstream=("h",)),
+        case("short", "gradients that are 0 for one sequence", most=200.0, upstream=("h", "h_last"), idle=1),
         case("long", "gradients from the final state, too long", upstream=("h_last",)),
         case("long", "gradients from every output and the final state, too long", N=2, upstream=("h", "h_last")),
         case("long", "gradients of which a few are too long", T=5, most=2.3, upstream=("h",)),
+        case("long", "states near 0, where each step back makes a gradient longer", upstream=("h",), near=0.05),
         case("everywhere", "parameters of float32", dtype="float32"),
         case("everywhere", "a device other than the CPU (PyTorch's meta device)", first=False, device="meta"),
     ]
@@ -1204,6 +1615,69 @@ class ClippedRNNThatDetaches(nn.Module):
         return torch.stack(outputs, dim=1), state
 
 
+class ClippedRNNThatAlsoLimitsH0(ReferenceClippedRNN):
+    def forward(self, x, h0=None):
+        return super().forward(x, h0 if h0 is None else Limited.apply(h0, self.max_norm))
+
+
+class ClippedRNNThatIgnoresH0(ReferenceClippedRNN):
+    def forward(self, x, h0=None):
+        return super().forward(x)
+
+
+class ClippedRNNElsewhere(ReferenceClippedRNN):
+    """A layer with three places at which a gradient can be limited, and a limit at none of them."""
+
+    def total(self, a):
+        return a
+
+    def output(self, state):
+        return state
+
+    def onward(self, state):
+        return state
+
+    def forward(self, x, h0=None):
+        state = x.new_zeros(x.shape[0], len(self.bias_hh_l0)) if h0 is None else h0
+        outputs = []
+        for x_t in x.unbind(dim=1):
+            from_input = nn.functional.linear(x_t, self.weight_ih_l0, self.bias_ih_l0)
+            from_state = nn.functional.linear(state, self.weight_hh_l0, self.bias_hh_l0)
+            state = torch.tanh(self.total(from_input + from_state))
+            outputs.append(self.output(state))
+            state = self.onward(state)
+        return torch.stack(outputs, dim=1), state
+
+
+class ClippedRNNBehindTanh(ClippedRNNElsewhere):
+    def total(self, a):
+        return Limited.apply(a, self.max_norm)
+
+
+class ClippedRNNAtTheOutputs(ClippedRNNElsewhere):
+    def output(self, state):
+        return Limited.apply(state, self.max_norm)
+
+
+class ClippedRNNAlongTheStates(ClippedRNNElsewhere):
+    def onward(self, state):
+        return Limited.apply(state, self.max_norm)
+
+
+class ClippedRNNAtTheEnd(ClippedRNNElsewhere):
+    def forward(self, x, h0=None):
+        h, state = super().forward(x, h0)
+        state = Limited.apply(h[:, -1], self.max_norm)
+        return torch.cat([h[:, :-1], state[:, None]], dim=1), state
+
+
+class ClippedRNNOverEachNeuron(ClippedRNNElsewhere):
+    def output(self, state):
+        if state.requires_grad:
+            state.register_hook(lambda g: g * (self.max_norm / g.norm(dim=0, keepdim=True).clamp(min=self.max_norm)))
+        return state
+
+
 CLIPPED_RNN = Exercise(
     name="ClippedRNN",
     kind="module",
@@ -1213,7 +1687,7 @@ CLIPPED_RNN = Exercise(
     cases=clipped_cases,
     groups=(
         Group("forward", "the outputs, which clipping leaves alone", 1.0),
-        Group("short", "gradients that are short enough", 1.0),
+        Group("short", "gradients that are short enough, and gradients of 0", 1.0),
         Group("long", "gradients that are too long", 2.0),
         Group("everywhere", "any dtype and any device", 1.0),
     ),
@@ -1280,6 +1754,57 @@ CLIPPED_RNN = Exercise(
             TORCH,
             ClippedRNNThatDetaches,
         ),
+        Misconception(
+            "behind-tanh",
+            "the gradient is limited behind tanh",
+            "Asked is the gradient by the state. Does your limit come before or after the slope of tanh is multiplied "
+            "in?",
+            TORCH,
+            ClippedRNNBehindTanh,
+        ),
+        Misconception(
+            "outputs-alone",
+            "only what comes in at the outputs is limited",
+            "A state's total gradient also comes from later steps. Does that part pass the tensor that you watch?",
+            TORCH,
+            ClippedRNNAtTheOutputs,
+        ),
+        Misconception(
+            "later-steps-alone",
+            "what comes in at the outputs is not limited",
+            "A state's total gradient also comes through its own output. Does that part pass the tensor that you "
+            "watch?",
+            TORCH,
+            ClippedRNNAlongTheStates,
+        ),
+        Misconception(
+            "last-state-alone",
+            "only the gradient by the last state is limited",
+            "For how many of the states should the limit hold? Where in your loop does the hook stand?",
+            TORCH,
+            ClippedRNNAtTheEnd,
+        ),
+        Misconception(
+            "over-each-neuron",
+            "each neuron has a norm of its own, over all sequences",
+            "Which axis of an (N, H) belongs to the sequences? Over which one is your norm?",
+            WALLS,
+            ClippedRNNOverEachNeuron,
+        ),
+        Misconception(
+            "h0-limited-too",
+            "the gradient by h0 is limited too",
+            "Which states does the exercise name, and does h0 belong to them?",
+            TORCH,
+            ClippedRNNThatAlsoLimitsH0,
+        ),
+        Misconception(
+            "starts-at-zero",
+            "h0 is not used",
+            "Which state does your first step see, and which one was passed in?",
+            TORCH,
+            ClippedRNNThatIgnoresH0,
+        ),
     ),
 )
 
@@ -1327,6 +1852,18 @@ def flat_taken_for_small():
     return np.array([10, 10, 30])
 
 
+def judged_by_powers_of_the_spectral_radius():
+    return np.array([30, 10, 0])
+
+
+def judged_by_powers_of_the_largest_singular_value():
+    return np.array([30, 0, 30])
+
+
+def judged_with_a_looser_bound():
+    return np.array([20, 0, 30])
+
+
 DIAGNOSES = Exercise(
     name="diagnoses",
     kind="value",
@@ -1364,6 +1901,29 @@ DIAGNOSES = Exercise(
             "In both the gradient vanishes. Do both have slopes near their largest?",
             NUMBER,
             flat_taken_for_small,
+        ),
+        Misconception(
+            "powers-of-rho",
+            "the networks are judged by powers of their spectral radius",
+            "A power of W_h has no tanh in it, and thirty steps are not endlessly many. Which column holds what "
+            "really came of thirty steps?",
+            NUMBER,
+            judged_by_powers_of_the_spectral_radius,
+        ),
+        Misconception(
+            "powers-of-sigma",
+            "the networks are judged by powers of their largest singular value",
+            "What one step can do at most, must every step do? Which column has measured all thirty?",
+            NUMBER,
+            judged_by_powers_of_the_largest_singular_value,
+        ),
+        Misconception(
+            "looser-bound",
+            "a network whose gradient leaves the bounds is called well",
+            "By which factor has each gradient shrunk or grown after thirty steps, and where does the table of "
+            "diagnoses draw the line?",
+            NUMBER,
+            judged_with_a_looser_bound,
         ),
     ),
 )

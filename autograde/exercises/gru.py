@@ -26,7 +26,7 @@ BPTT = "bptt.html#a-sum-over-time"
 LENGTHS = "recurrent_neurons.html#sequences-of-different-lengths"
 RNN = "recurrent_neurons.html#the-same-in-pytorch"
 
-WIDE = 14.0  # a gate with this bias is open, one with minus this bias is shut, but for a millionth
+WIDE = 30.0  # a gate with this bias is open, one with minus this bias is shut, but for less than a billionth
 BY_HAND = ("torch", "gru_by_torch", "gradients_by_autograd")
 
 
@@ -81,7 +81,7 @@ def step_cases(rng: np.random.Generator) -> list[Case]:
         ),
         case("sizes", "a batch of one sequence with one input", True, N=1, D=1, H=3),
         case("sizes", "one unit, reset before the product", False, D=2, H=1),
-        case("sizes", "inputs so large that the gates stand at their ends", True, x=200.0, H=4),
+        case("sizes", "inputs so large that the gates stand at their ends", True, x=2000.0, H=4),
         case("sizes", "arrays of float32", True, dtype=np.float32),
     ]
 
@@ -243,6 +243,54 @@ def step_with_one_bias(x_t, h_prev, W_x, W_h, b_x, b_h, reset_after=True):
     return (1 - z) * n + z * h_prev
 
 
+def step_with_the_reset_gate_turned_round(x_t, h_prev, W_x, W_h, b_x, b_h, reset_after=True):
+    x_r, x_z, x_n = np.split(x_t @ W_x + b_x, 3, axis=1)
+    h_r, h_z, h_n = np.split(h_prev @ W_h + b_h, 3, axis=1)
+    r, z = (0.5 + 0.5 * np.tanh(a / 2) for a in (x_r + h_r, x_z + h_z))
+    if reset_after:
+        n = np.tanh(x_n + (1 - r) * h_n)
+    else:
+        H = h_prev.shape[1]
+        n = np.tanh(x_n + ((1 - r) * h_prev) @ W_h[:, 2 * H :] + b_h[2 * H :])
+    return (1 - z) * n + z * h_prev
+
+
+def step_that_resets_the_inputs_too(x_t, h_prev, W_x, W_h, b_x, b_h, reset_after=True):
+    x_r, x_z, x_n = np.split(x_t @ W_x + b_x, 3, axis=1)
+    h_r, h_z, h_n = np.split(h_prev @ W_h + b_h, 3, axis=1)
+    r, z = (0.5 + 0.5 * np.tanh(a / 2) for a in (x_r + h_r, x_z + h_z))
+    if reset_after:
+        n = np.tanh(r * (x_n + h_n))
+    else:
+        H = h_prev.shape[1]
+        n = np.tanh(x_n + (r * h_prev) @ W_h[:, 2 * H :] + b_h[2 * H :])
+    return (1 - z) * n + z * h_prev
+
+
+def step_with_a_candidate_without_tanh(x_t, h_prev, W_x, W_h, b_x, b_h, reset_after=True):
+    x_r, x_z, x_n = np.split(x_t @ W_x + b_x, 3, axis=1)
+    h_r, h_z, h_n = np.split(h_prev @ W_h + b_h, 3, axis=1)
+    r, z = (0.5 + 0.5 * np.tanh(a / 2) for a in (x_r + h_r, x_z + h_z))
+    if reset_after:
+        n = x_n + r * h_n
+    else:
+        H = h_prev.shape[1]
+        n = x_n + (r * h_prev) @ W_h[:, 2 * H :] + b_h[2 * H :]
+    return (1 - z) * n + z * h_prev
+
+
+def step_without_the_bias_before_the_product(x_t, h_prev, W_x, W_h, b_x, b_h, reset_after=True):
+    x_r, x_z, x_n = np.split(x_t @ W_x + b_x, 3, axis=1)
+    h_r, h_z, h_n = np.split(h_prev @ W_h + b_h, 3, axis=1)
+    r, z = (0.5 + 0.5 * np.tanh(a / 2) for a in (x_r + h_r, x_z + h_z))
+    if reset_after:
+        n = np.tanh(x_n + r * h_n)
+    else:
+        H = h_prev.shape[1]
+        n = np.tanh(x_n + (r * h_prev) @ W_h[:, 2 * H :])
+    return (1 - z) * n + z * h_prev
+
+
 GRU_STEP = Exercise(
     name="gru_step",
     kind="function",
@@ -355,6 +403,34 @@ GRU_STEP = Exercise(
             "Two rows of biases come in. Change the second one: does anything happen?",
             STEP,
             step_with_one_bias,
+        ),
+        Misconception(
+            "reset-gate-turned",
+            "the reset gate is taken the other way round",
+            "With r = 0 the candidate is made from the input alone. What is yours made from?",
+            MERGE,
+            step_with_the_reset_gate_turned_round,
+        ),
+        Misconception(
+            "inputs-reset-too",
+            "with the reset after the product, the gate shuts out the input as well",
+            "With r = 0 the candidate is made from the input alone. What is left for yours to be made from?",
+            STEP,
+            step_that_resets_the_inputs_too,
+        ),
+        Misconception(
+            "candidate-unbounded",
+            "the candidate is not squashed",
+            "Double the inputs again and again. Does your candidate ever stop growing?",
+            STEP,
+            step_with_a_candidate_without_tanh,
+        ),
+        Misconception(
+            "bias-lost-before",
+            "with the reset before the product, the candidate does not hear its bias b_hn",
+            "Take a state of 0 and reset_after=False. Which two biases should the candidate still hear?",
+            NAMES,
+            step_without_the_bias_before_the_product,
         ),
     ),
 )
@@ -544,6 +620,22 @@ def forward_with_the_update_gate_turned_round(x, h0, W_x, W_h, b_x, b_h, reset_a
     return h, state
 
 
+def forward_losing_the_state_of_an_empty_sequence(x, h0, W_x, W_h, b_x, b_h, reset_after=True, lengths=None):
+    N, T, _ = x.shape
+    H = h0.shape[1]
+    steps = np.full(N, T) if lengths is None else np.asarray(lengths)
+    state, h = h0, np.zeros((N, T, H))
+    for t in range(T):
+        running = (t < steps)[:, None]
+        x_r, x_z, x_n = np.split(x[:, t] @ W_x + b_x, 3, axis=1)
+        h_r, h_z, h_n = np.split(state @ W_h + b_h, 3, axis=1)
+        r, z = (0.5 + 0.5 * np.tanh(a / 2) for a in (x_r + h_r, x_z + h_z))
+        reset = r * h_n if reset_after else (r * state) @ W_h[:, 2 * H :] + b_h[2 * H :]
+        state = np.where(running, (1 - z) * np.tanh(x_n + reset) + z * state, state)
+        h[:, t] = np.where(running, state, 0)
+    return h, np.where(steps[:, None] == 0, 0, state)
+
+
 GRU_FORWARD = Exercise(
     name="gru_forward",
     kind="function",
@@ -619,8 +711,8 @@ GRU_FORWARD = Exercise(
         ),
         Misconception(
             "always-after",
-            "reset_after does not reach the step",
-            "Call it with reset_after=False. Which line of your loop hears of that?",
+            "reset_after makes no difference",
+            "Call it with reset_after=False. Which line hears of that, in your loop and in the step that it calls?",
             NAMES,
             forward_that_always_resets_after,
         ),
@@ -630,6 +722,13 @@ GRU_FORWARD = Exercise(
             "Give the update gate a bias of 50. Is h_last still h0 after a hundred steps?",
             WRONG,
             forward_with_the_update_gate_turned_round,
+        ),
+        Misconception(
+            "empty-sequence-at-zero",
+            "a sequence of length 0 ends in a state of 0",
+            "Nothing has happened to a sequence without steps. In which state is it?",
+            LENGTHS,
+            forward_losing_the_state_of_an_empty_sequence,
         ),
     ),
 )
@@ -857,6 +956,48 @@ def step_back_with_the_mean_for_the_biases(dh_t, x_t, h_prev, W_x, W_h, b_x, b_h
     return da_x @ W_x.T, dh_prev, x_t.T @ da_x, h_prev.T @ da_h, da_x.mean(axis=0), da_h.mean(axis=0)
 
 
+def step_back_with_equal_biases(dh_t, x_t, h_prev, W_x, W_h, b_x, b_h):
+    x_r, x_z, x_n = np.split(x_t @ W_x + b_x, 3, axis=1)
+    h_r, h_z, q = np.split(h_prev @ W_h + b_h, 3, axis=1)
+    r, z = (0.5 + 0.5 * np.tanh(a / 2) for a in (x_r + h_r, x_z + h_z))
+    n = np.tanh(x_n + r * q)
+    da_n = dh_t * (1 - z) * (1 - n**2)
+    da_z = dh_t * (h_prev - n) * z * (1 - z)
+    da_r = da_n * q * r * (1 - r)
+    da_x = np.concatenate([da_r, da_z, da_n], axis=1)
+    da_h = np.concatenate([da_r, da_z, da_n * r], axis=1)
+    dh_prev = dh_t * z + da_h @ W_h.T
+    return da_x @ W_x.T, dh_prev, x_t.T @ da_x, h_prev.T @ da_h, da_x.sum(axis=0), da_x.sum(axis=0)
+
+
+def step_back_with_everything_kept(dh_t, x_t, h_prev, W_x, W_h, b_x, b_h):
+    x_r, x_z, x_n = np.split(x_t @ W_x + b_x, 3, axis=1)
+    h_r, h_z, q = np.split(h_prev @ W_h + b_h, 3, axis=1)
+    r, z = (0.5 + 0.5 * np.tanh(a / 2) for a in (x_r + h_r, x_z + h_z))
+    n = np.tanh(x_n + r * q)
+    da_n = dh_t * (1 - z) * (1 - n**2)
+    da_z = dh_t * (h_prev - n) * z * (1 - z)
+    da_r = da_n * q * r * (1 - r)
+    da_x = np.concatenate([da_r, da_z, da_n], axis=1)
+    da_h = np.concatenate([da_r, da_z, da_n * r], axis=1)
+    dh_prev = dh_t + da_h @ W_h.T
+    return da_x @ W_x.T, dh_prev, x_t.T @ da_x, h_prev.T @ da_h, da_x.sum(axis=0), da_h.sum(axis=0)
+
+
+def step_back_with_the_kept_share_turned_round(dh_t, x_t, h_prev, W_x, W_h, b_x, b_h):
+    x_r, x_z, x_n = np.split(x_t @ W_x + b_x, 3, axis=1)
+    h_r, h_z, q = np.split(h_prev @ W_h + b_h, 3, axis=1)
+    r, z = (0.5 + 0.5 * np.tanh(a / 2) for a in (x_r + h_r, x_z + h_z))
+    n = np.tanh(x_n + r * q)
+    da_n = dh_t * (1 - z) * (1 - n**2)
+    da_z = dh_t * (h_prev - n) * z * (1 - z)
+    da_r = da_n * q * r * (1 - r)
+    da_x = np.concatenate([da_r, da_z, da_n], axis=1)
+    da_h = np.concatenate([da_r, da_z, da_n * r], axis=1)
+    dh_prev = dh_t * (1 - z) + da_h @ W_h.T
+    return da_x @ W_x.T, dh_prev, x_t.T @ da_x, h_prev.T @ da_h, da_x.sum(axis=0), da_h.sum(axis=0)
+
+
 GRU_STEP_BACKWARD = Exercise(
     name="gru_step_backward",
     kind="function",
@@ -972,6 +1113,28 @@ GRU_STEP_BACKWARD = Exercise(
             "and db_h?",
             STEP,
             step_back_with_the_mean_for_the_biases,
+        ),
+        Misconception(
+            "equal-biases",
+            "db_h is the same as db_x",
+            "Which of the two biases of the candidate does the reset gate shut out, and in which block must db_x and "
+            "db_h then differ?",
+            STEP,
+            step_back_with_equal_biases,
+        ),
+        Misconception(
+            "everything-kept",
+            "the whole of dh_t is handed back, whatever the update gate kept",
+            "With z = 0 nothing of the old state is kept. By which ways can anything come back to it then?",
+            CLOCK,
+            step_back_with_everything_kept,
+        ),
+        Misconception(
+            "kept-share-turned",
+            "what comes back along the kept state is weighed with 1 - z",
+            "With z = 1 the new state is the old one. How much of dh_t should arrive at it, and how much does?",
+            CLOCK,
+            step_back_with_the_kept_share_turned_round,
         ),
     ),
 )
@@ -1360,6 +1523,87 @@ def backward_counting_the_filling(dh, dh_last, x, h0, W_x, W_h, b_x, b_h, length
     return dx, dh_next, dW_x, dW_h, db_x, db_h
 
 
+def backward_without_the_outputs(dh, dh_last, x, h0, W_x, W_h, b_x, b_h, lengths=None):
+    N, T, _ = x.shape
+    real = np.arange(T) < (np.full(N, T) if lengths is None else np.asarray(lengths))[:, None]
+    kept, h = [], [h0]
+    for t in range(T):
+        x_r, x_z, x_n = np.split(x[:, t] @ W_x + b_x, 3, axis=1)
+        h_r, h_z, q = np.split(h[t] @ W_h + b_h, 3, axis=1)
+        r, z = (0.5 + 0.5 * np.tanh(a / 2) for a in (x_r + h_r, x_z + h_z))
+        n = np.tanh(x_n + r * q)
+        kept.append((r, z, n, q))
+        h.append(np.where(real[:, [t]], (1 - z) * n + z * h[t], h[t]))
+    dx, dW_x, dW_h, db_x, db_h, dh_next = np.zeros_like(x), 0 * W_x, 0 * W_h, 0 * b_x, 0 * b_h, dh_last
+    for t in reversed(range(T)):
+        r, z, n, q = kept[t]
+        dh_t = np.where(real[:, [t]], dh_next, 0)
+        da_n = dh_t * (1 - z) * (1 - n**2)
+        da_z = dh_t * (h[t] - n) * z * (1 - z)
+        da_r = da_n * q * r * (1 - r)
+        da_x = np.concatenate([da_r, da_z, da_n], axis=1)
+        da_h = np.concatenate([da_r, da_z, da_n * r], axis=1)
+        dx[:, t] = da_x @ W_x.T
+        dW_x, dW_h = dW_x + x[:, t].T @ da_x, dW_h + h[t].T @ da_h
+        db_x, db_h = db_x + da_x.sum(axis=0), db_h + da_h.sum(axis=0)
+        dh_next = np.where(real[:, [t]], dh_t * z + da_h @ W_h.T, dh_next)
+    return dx, dh_next, dW_x, dW_h, db_x, db_h
+
+
+def backward_one_step_too_long(dh, dh_last, x, h0, W_x, W_h, b_x, b_h, lengths=None):
+    N, T, _ = x.shape
+    real = np.arange(T) <= (np.full(N, T) if lengths is None else np.asarray(lengths))[:, None]
+    kept, h = [], [h0]
+    for t in range(T):
+        x_r, x_z, x_n = np.split(x[:, t] @ W_x + b_x, 3, axis=1)
+        h_r, h_z, q = np.split(h[t] @ W_h + b_h, 3, axis=1)
+        r, z = (0.5 + 0.5 * np.tanh(a / 2) for a in (x_r + h_r, x_z + h_z))
+        n = np.tanh(x_n + r * q)
+        kept.append((r, z, n, q))
+        h.append(np.where(real[:, [t]], (1 - z) * n + z * h[t], h[t]))
+    dx, dW_x, dW_h, db_x, db_h, dh_next = np.zeros_like(x), 0 * W_x, 0 * W_h, 0 * b_x, 0 * b_h, dh_last
+    for t in reversed(range(T)):
+        r, z, n, q = kept[t]
+        dh_t = np.where(real[:, [t]], dh[:, t] + dh_next, 0)
+        da_n = dh_t * (1 - z) * (1 - n**2)
+        da_z = dh_t * (h[t] - n) * z * (1 - z)
+        da_r = da_n * q * r * (1 - r)
+        da_x = np.concatenate([da_r, da_z, da_n], axis=1)
+        da_h = np.concatenate([da_r, da_z, da_n * r], axis=1)
+        dx[:, t] = da_x @ W_x.T
+        dW_x, dW_h = dW_x + x[:, t].T @ da_x, dW_h + h[t].T @ da_h
+        db_x, db_h = db_x + da_x.sum(axis=0), db_h + da_h.sum(axis=0)
+        dh_next = np.where(real[:, [t]], dh_t * z + da_h @ W_h.T, dh_next)
+    return dx, dh_next, dW_x, dW_h, db_x, db_h
+
+
+def backward_with_the_final_state_at_every_step(dh, dh_last, x, h0, W_x, W_h, b_x, b_h, lengths=None):
+    N, T, _ = x.shape
+    real = np.arange(T) < (np.full(N, T) if lengths is None else np.asarray(lengths))[:, None]
+    kept, h = [], [h0]
+    for t in range(T):
+        x_r, x_z, x_n = np.split(x[:, t] @ W_x + b_x, 3, axis=1)
+        h_r, h_z, q = np.split(h[t] @ W_h + b_h, 3, axis=1)
+        r, z = (0.5 + 0.5 * np.tanh(a / 2) for a in (x_r + h_r, x_z + h_z))
+        n = np.tanh(x_n + r * q)
+        kept.append((r, z, n, q))
+        h.append(np.where(real[:, [t]], (1 - z) * n + z * h[t], h[t]))
+    dx, dW_x, dW_h, db_x, db_h, dh_next = np.zeros_like(x), 0 * W_x, 0 * W_h, 0 * b_x, 0 * b_h, 0 * dh_last
+    for t in reversed(range(T)):
+        r, z, n, q = kept[t]
+        dh_t = np.where(real[:, [t]], dh[:, t] + dh_next + dh_last, 0)
+        da_n = dh_t * (1 - z) * (1 - n**2)
+        da_z = dh_t * (h[t] - n) * z * (1 - z)
+        da_r = da_n * q * r * (1 - r)
+        da_x = np.concatenate([da_r, da_z, da_n], axis=1)
+        da_h = np.concatenate([da_r, da_z, da_n * r], axis=1)
+        dx[:, t] = da_x @ W_x.T
+        dW_x, dW_h = dW_x + x[:, t].T @ da_x, dW_h + h[t].T @ da_h
+        db_x, db_h = db_x + da_x.sum(axis=0), db_h + da_h.sum(axis=0)
+        dh_next = np.where(real[:, [t]], dh_t * z + da_h @ W_h.T, dh_next)
+    return dx, dh_next, dW_x, dW_h, db_x, db_h
+
+
 GRU_BACKWARD = Exercise(
     name="gru_backward",
     kind="function",
@@ -1477,6 +1721,27 @@ GRU_BACKWARD = Exercise(
             LENGTHS,
             backward_counting_the_filling,
         ),
+        Misconception(
+            "no-outputs",
+            "dh is not used",
+            "A loss that reads every output speaks to every step. Which line of your loop hears of it?",
+            BPTT,
+            backward_without_the_outputs,
+        ),
+        Misconception(
+            "one-step-too-long",
+            "each sequence is walked back one step too far behind its end",
+            "A sequence of length 2 has the steps t = 0 and t = 1. What does your comparison say at t = 2?",
+            LENGTHS,
+            backward_one_step_too_long,
+        ),
+        Misconception(
+            "final-state-at-every-step",
+            "dh_last is added at every step",
+            "How often is h_last read, and after which step?",
+            BPTT,
+            backward_with_the_final_state_at_every_step,
+        ),
     ),
 )
 
@@ -1516,6 +1781,16 @@ def turned_without_the_biases(W_x, W_h, b_x, b_h):
 def turned_in_one_bias(W_x, W_h, b_x, b_h):
     sign = np.repeat([1, -1, 1], len(W_h))
     return W_x * sign, W_h * sign, b_x * sign, b_h
+
+
+def turned_in_the_biases_alone(W_x, W_h, b_x, b_h):
+    sign = np.repeat([1, -1, 1], len(W_h))
+    return W_x, W_h, b_x * sign, b_h * sign
+
+
+def turned_on_the_inputs_side(W_x, W_h, b_x, b_h):
+    sign = np.repeat([1, -1, 1], len(W_h))
+    return W_x * sign, W_h, b_x * sign, b_h
 
 
 def turned_to_one_minus_the_weights(W_x, W_h, b_x, b_h):
@@ -1568,6 +1843,20 @@ TURN_UPDATE_GATE = Exercise(
             "The gate adds two biases to its products. What must happen to each of the four terms of the sum?",
             NAMES,
             turned_in_one_bias,
+        ),
+        Misconception(
+            "weights-left",
+            "the matrices are as they were",
+            "Take biases of 0 and an input that opens the gate. Does the gate of the other network shut?",
+            NAMES,
+            turned_in_the_biases_alone,
+        ),
+        Misconception(
+            "states-side-left",
+            "what the update gate hears of the state is as it was",
+            "The gate adds two products and two biases. What must happen to each of the four terms of the sum?",
+            NAMES,
+            turned_on_the_inputs_side,
         ),
         Misconception(
             "one-minus-the-weights",
@@ -1932,6 +2221,27 @@ class GRUThatDetachesTheKeptState(nn.Module):
         return torch.stack(outputs, dim=1), h
 
 
+class GRUThatDetachesItsState(nn.Module):
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.weight_ih_l0 = nn.Parameter(torch.randn(3 * hidden_size, input_size) / hidden_size**0.5)
+        self.weight_hh_l0 = nn.Parameter(torch.randn(3 * hidden_size, hidden_size) / hidden_size**0.5)
+        self.bias_ih_l0 = nn.Parameter(torch.zeros(3 * hidden_size))
+        self.bias_hh_l0 = nn.Parameter(torch.zeros(3 * hidden_size))
+
+    def forward(self, x, h0=None):
+        h = x.new_zeros(x.shape[0], self.weight_hh_l0.shape[1]) if h0 is None else h0
+        outputs = []
+        for t in range(x.shape[1]):
+            h = h.detach() if t else h
+            x_r, x_z, x_n = (x[:, t] @ self.weight_ih_l0.T + self.bias_ih_l0).chunk(3, dim=1)
+            h_r, h_z, h_n = (h @ self.weight_hh_l0.T + self.bias_hh_l0).chunk(3, dim=1)
+            r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
+            h = (1 - z) * torch.tanh(x_n + r * h_n) + z * h
+            outputs.append(h)
+        return torch.stack(outputs, dim=1), h
+
+
 class GRUThatDetachesItsGates(nn.Module):
     def __init__(self, input_size, hidden_size):
         super().__init__()
@@ -2060,6 +2370,14 @@ GRU_LAYER = Exercise(
             "The outputs are right, so look at what is cut: which call takes a tensor out of the graph of autograd?",
             TORCH,
             GRUThatDetachesItsGates,
+        ),
+        Misconception(
+            "state-detached",
+            "gradients stay within their own step",
+            "The outputs are right, so look at what is cut. How can the last output be changed at the first step, if "
+            "nothing goes back between two steps?",
+            TORCH,
+            GRUThatDetachesItsState,
         ),
         Misconception(
             "cpu-only",

@@ -117,6 +117,20 @@ def norm_of_gain_and_offset(x, gamma, beta, eps=1e-5):
     return (a - mean) / np.sqrt(variance + eps)
 
 
+def norm_by_the_root_mean_square(x, gamma, beta, eps=1e-5):
+    return gamma * x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + eps) + beta
+
+
+def norm_by_the_sum_of_squares(x, gamma, beta, eps=1e-5):
+    centred = x - x.mean(axis=-1, keepdims=True)
+    return gamma * centred / np.sqrt((centred**2).sum(axis=-1, keepdims=True) + eps) + beta
+
+
+def norm_without_eps(x, gamma, beta, eps=1e-5):
+    with np.errstate(invalid="ignore"):
+        return gamma * (x - x.mean(axis=-1, keepdims=True)) / x.std(axis=-1, keepdims=True) + beta
+
+
 LAYER_NORM_FORWARD = Exercise(
     name="layer_norm_forward",
     kind="function",
@@ -205,6 +219,27 @@ LAYER_NORM_FORWARD = Exercise(
             "Double all gains. If a norm still follows them, what is left of the change?",
             WRONG,
             norm_of_gain_and_offset,
+        ),
+        Misconception(
+            "root-mean-square",
+            "the numbers are divided by their root mean square, and not centred",
+            "What does the mean of each row of your result come to, with gains 1 and offsets 0?",
+            HAND,
+            norm_by_the_root_mean_square,
+        ),
+        Misconception(
+            "sum-of-squares",
+            "the squares are summed and not averaged",
+            "Should a row of ten numbers come out smaller than one of five, when both are spread alike?",
+            HAND,
+            norm_by_the_sum_of_squares,
+        ),
+        Misconception(
+            "no-eps",
+            "eps is not used",
+            "What does your function divide by where all numbers of a row are equal?",
+            WRONG,
+            norm_without_eps,
         ),
     ),
 )
@@ -327,6 +362,41 @@ def batch_norm_without_gain_and_offset(a_t, gamma, beta, running_mean, running_v
     return y, new_mean, (1 - momentum) * running_var + momentum * variance * N / (N - 1)
 
 
+def batch_norm_with_the_divisors_swapped(a_t, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
+    if not training:
+        return gamma * (a_t - running_mean) / np.sqrt(running_var + eps) + beta, running_mean, running_var
+    y = gamma * (a_t - a_t.mean(axis=0)) / np.sqrt(a_t.var(axis=0, ddof=1) + eps) + beta
+    new_mean = (1 - momentum) * running_mean + momentum * a_t.mean(axis=0)
+    return y, new_mean, (1 - momentum) * running_var + momentum * a_t.var(axis=0)
+
+
+def batch_norm_that_never_moves(a_t, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
+    mean, variance = (a_t.mean(axis=0), a_t.var(axis=0)) if training else (running_mean, running_var)
+    return gamma * (a_t - mean) / np.sqrt(variance + eps) + beta, running_mean, running_var
+
+
+def batch_norm_remembering_this_batch(a_t, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
+    if not training:
+        return gamma * (a_t - running_mean) / np.sqrt(running_var + eps) + beta, running_mean, running_var
+    y = gamma * (a_t - a_t.mean(axis=0)) / np.sqrt(a_t.var(axis=0) + eps) + beta
+    return y, a_t.mean(axis=0), a_t.var(axis=0, ddof=1)
+
+
+def batch_norm_with_the_usual_momentum(a_t, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
+    if not training:
+        return gamma * (a_t - running_mean) / np.sqrt(running_var + eps) + beta, running_mean, running_var
+    y = gamma * (a_t - a_t.mean(axis=0)) / np.sqrt(a_t.var(axis=0) + eps) + beta
+    return y, 0.9 * running_mean + 0.1 * a_t.mean(axis=0), 0.9 * running_var + 0.1 * a_t.var(axis=0, ddof=1)
+
+
+def batch_norm_remembering_the_deviation(a_t, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
+    if not training:
+        return gamma * (a_t - running_mean) / np.sqrt(running_var + eps) + beta, running_mean, running_var
+    y = gamma * (a_t - a_t.mean(axis=0)) / np.sqrt(a_t.var(axis=0) + eps) + beta
+    new_mean = (1 - momentum) * running_mean + momentum * a_t.mean(axis=0)
+    return y, new_mean, (1 - momentum) * running_var + momentum * a_t.std(axis=0, ddof=1)
+
+
 BATCH_NORM_STEP = Exercise(
     name="batch_norm_step",
     kind="function",
@@ -414,6 +484,41 @@ BATCH_NORM_STEP = Exercise(
             "With all gains 0, what should come out of the norm, in training and in testing?",
             HAND,
             batch_norm_without_gain_and_offset,
+        ),
+        Misconception(
+            "divisors-swapped",
+            "the two divisors have changed places",
+            "The table names N and N - 1. Which of them belongs to the variance that normalises?",
+            TESTING,
+            batch_norm_with_the_divisors_swapped,
+        ),
+        Misconception(
+            "never-moves",
+            "the running statistics never move",
+            "What do you return in training in place of the running statistics that came in?",
+            TESTING,
+            batch_norm_that_never_moves,
+        ),
+        Misconception(
+            "this-batch-alone",
+            "only this batch is remembered",
+            "With a momentum of 0 nothing of a batch is remembered. What is left of the old running mean in yours?",
+            TESTING,
+            batch_norm_remembering_this_batch,
+        ),
+        Misconception(
+            "usual-momentum",
+            "momentum is always the usual one",
+            "If another momentum changes nothing, which line of yours never reads it?",
+            TESTING,
+            batch_norm_with_the_usual_momentum,
+        ),
+        Misconception(
+            "deviation-remembered",
+            "running_var takes up deviations",
+            "Does running_var move towards a variance of the batch, or towards the root of one?",
+            TESTING,
+            batch_norm_remembering_the_deviation,
         ),
     ),
 )
@@ -564,6 +669,57 @@ def back_with_the_raw_row(dy, x, gamma, beta, eps=1e-5):
     return dx, (dy * x).sum(axis=rows), dy.sum(axis=rows)
 
 
+def back_with_the_wrong_sign(dy, x, gamma, beta, eps=1e-5):
+    centred, rows = x - x.mean(axis=-1, keepdims=True), tuple(range(x.ndim - 1))
+    scale = 1 / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + eps)
+    x_hat, dx_hat = centred * scale, dy * gamma
+    along = x_hat * (dx_hat * x_hat).mean(axis=-1, keepdims=True)
+    dx = scale * (dx_hat - dx_hat.mean(axis=-1, keepdims=True) + along)
+    return dx, (dy * x_hat).sum(axis=rows), dy.sum(axis=rows)
+
+
+def back_with_gain_and_offset_swapped(dy, x, gamma, beta, eps=1e-5):
+    dx, dgamma, dbeta = right_backward(dy, x, gamma, beta, eps)
+    return dx, dbeta, dgamma
+
+
+def back_with_the_gain_in_dgamma(dy, x, gamma, beta, eps=1e-5):
+    dx, dgamma, dbeta = right_backward(dy, x, gamma, beta, eps)
+    return dx, dgamma * gamma, dbeta
+
+
+def back_with_the_gain_in_both(dy, x, gamma, beta, eps=1e-5):
+    dx, dgamma, dbeta = right_backward(dy, x, gamma, beta, eps)
+    return dx, dgamma * gamma, dbeta * gamma
+
+
+def back_with_the_centred_row(dy, x, gamma, beta, eps=1e-5):
+    dx, _, dbeta = right_backward(dy, x, gamma, beta, eps)
+    return dx, (dy * (x - x.mean(axis=-1, keepdims=True))).sum(axis=tuple(range(x.ndim - 1))), dbeta
+
+
+def back_with_the_unbiased_variance(dy, x, gamma, beta, eps=1e-5):
+    centred, rows = x - x.mean(axis=-1, keepdims=True), tuple(range(x.ndim - 1))
+    scale = 1 / np.sqrt(x.var(axis=-1, keepdims=True, ddof=1) + eps)
+    x_hat, dx_hat = centred * scale, dy * gamma
+    along = x_hat * (dx_hat * x_hat).mean(axis=-1, keepdims=True)
+    dx = scale * (dx_hat - dx_hat.mean(axis=-1, keepdims=True) - along)
+    return dx, (dy * x_hat).sum(axis=rows), dy.sum(axis=rows)
+
+
+def back_with_eps_outside(dy, x, gamma, beta, eps=1e-5):
+    centred, rows = x - x.mean(axis=-1, keepdims=True), tuple(range(x.ndim - 1))
+    scale = 1 / (x.std(axis=-1, keepdims=True) + eps)
+    x_hat, dx_hat = centred * scale, dy * gamma
+    along = x_hat * (dx_hat * x_hat).mean(axis=-1, keepdims=True)
+    dx = scale * (dx_hat - dx_hat.mean(axis=-1, keepdims=True) - along)
+    return dx, (dy * x_hat).sum(axis=rows), dy.sum(axis=rows)
+
+
+def back_without_eps(dy, x, gamma, beta, eps=1e-5):
+    return right_backward(dy, x, gamma, beta, 0.0)
+
+
 LAYER_NORM_BACKWARD = Exercise(
     name="layer_norm_backward",
     kind="function",
@@ -596,9 +752,9 @@ LAYER_NORM_BACKWARD = Exercise(
         ),
         Misconception(
             "fixed-variance",
-            "the variance is treated as a constant",
+            "nothing comes through the variance",
             "Multiply a row by 1.01 and nothing changes behind the norm. What must the product of your dx with the row "
-            "add up to?",
+            "add up to? If you did take a second mean, what is the mean of the normalised row alone?",
             GRADIENTS,
             back_with_a_fixed_variance,
         ),
@@ -674,6 +830,63 @@ LAYER_NORM_BACKWARD = Exercise(
             "With what was gamma multiplied on the way forward?",
             GRADIENTS,
             back_with_the_raw_row,
+        ),
+        Misconception(
+            "wrong-sign",
+            "the way through the variance has the wrong sign",
+            "Multiply a row by 1.01 and nothing changes behind the norm. Does your second mean take that direction "
+            "out of dx, or double it?",
+            GRADIENTS,
+            back_with_the_wrong_sign,
+        ),
+        Misconception(
+            "dgamma-dbeta-swapped",
+            "dgamma and dbeta have changed places",
+            "Which of the two is multiplied by something on the way forward, and which is only added?",
+            HAND,
+            back_with_gain_and_offset_swapped,
+        ),
+        Misconception(
+            "gain-in-dgamma",
+            "gamma stands in its own gradient",
+            "If y is gamma times something, what is the derivative of y by gamma?",
+            HAND,
+            back_with_the_gain_in_dgamma,
+        ),
+        Misconception(
+            "gain-in-both",
+            "dgamma and dbeta are made of what arrives behind the gain",
+            "dy belongs to y. Which derivative do gamma and beta need: that by y, or that by the normalised row?",
+            HAND,
+            back_with_the_gain_in_both,
+        ),
+        Misconception(
+            "centred-row",
+            "dgamma is made with a row that is centred and not scaled",
+            "With what exactly was gamma multiplied on the way forward?",
+            HAND,
+            back_with_the_centred_row,
+        ),
+        Misconception(
+            "unbiased-variance",
+            "the variance is divided by one less than the number of features",
+            "Which divisor does the variance of the forward pass have?",
+            WRONG,
+            back_with_the_unbiased_variance,
+        ),
+        Misconception(
+            "eps-outside",
+            "eps is not under the root",
+            "Does eps in your code meet a variance or a deviation, and which of them does the equation name?",
+            WRONG,
+            back_with_eps_outside,
+        ),
+        Misconception(
+            "no-eps",
+            "eps is not used",
+            "The forward pass divides by more than the deviation. By what does yours divide?",
+            WRONG,
+            back_without_eps,
         ),
     ),
 )
@@ -776,6 +989,36 @@ def step_without_tanh(x_t, h_prev, W_x, W_h, gamma, beta, eps=1e-5):
     return gamma * (a - a.mean(axis=-1, keepdims=True)) / np.sqrt(a.var(axis=-1, keepdims=True) + eps) + beta
 
 
+def step_with_two_norms_and_offsets(x_t, h_prev, W_x, W_h, gamma, beta, eps=1e-5):
+    shares = []
+    for a in (x_t @ W_x, h_prev @ W_h):
+        shares.append(gamma * (a - a.mean(axis=-1, keepdims=True)) / np.sqrt(a.var(axis=-1, keepdims=True) + eps))
+    return np.tanh(shares[0] + beta + shares[1] + beta)
+
+
+def step_with_the_state_normalised(x_t, h_prev, W_x, W_h, gamma, beta, eps=1e-5):
+    a = h_prev @ W_h
+    a = (a - a.mean(axis=-1, keepdims=True)) / np.sqrt(a.var(axis=-1, keepdims=True) + eps)
+    return np.tanh(gamma * a + beta + x_t @ W_x)
+
+
+def step_without_the_state(x_t, h_prev, W_x, W_h, gamma, beta, eps=1e-5):
+    return right_step(x_t, 0 * h_prev, W_x, W_h, gamma, beta, eps)
+
+
+def step_with_weights_the_other_way(x_t, h_prev, W_x, W_h, gamma, beta, eps=1e-5):
+    return right_step(x_t, h_prev, W_x, W_h.T, gamma, beta, eps)
+
+
+def step_with_the_usual_eps(x_t, h_prev, W_x, W_h, gamma, beta, eps=1e-5):
+    return right_step(x_t, h_prev, W_x, W_h, gamma, beta)
+
+
+def step_over_everything(x_t, h_prev, W_x, W_h, gamma, beta, eps=1e-5):
+    a = x_t @ W_x + h_prev @ W_h
+    return np.tanh(gamma * (a - a.mean()) / np.sqrt(a.var() + eps) + beta)
+
+
 LN_RNN_STEP = Exercise(
     name="ln_rnn_step",
     kind="function",
@@ -874,6 +1117,48 @@ LN_RNN_STEP = Exercise(
             "What stands outside of the brackets in the equation of the step?",
             ROW,
             step_without_tanh,
+        ),
+        Misconception(
+            "two-norms",
+            "inputs and state each get a norm of their own, with gain and offset",
+            "How often does beta stand in the equation, and how often is it added in your code?",
+            PLACE,
+            step_with_two_norms_and_offsets,
+        ),
+        Misconception(
+            "state-only",
+            "only the state's share is normalised",
+            "Multiply W_x by 100. What will become of your states, and what should have held them?",
+            PLACE,
+            step_with_the_state_normalised,
+        ),
+        Misconception(
+            "no-state",
+            "the old state is not used",
+            "Change h_prev and nothing happens. Which term of a_t is missing?",
+            ROW,
+            step_without_the_state,
+        ),
+        Misconception(
+            "weights-the-other-way",
+            "W_h is transposed",
+            "W_h is square, so NumPy cannot warn you. Is W_h laid out (from, to), or (to, from)?",
+            ROW,
+            step_with_weights_the_other_way,
+        ),
+        Misconception(
+            "usual-eps",
+            "eps is not handed on to the norm",
+            "If another eps changes nothing, which of your calls never hears of it?",
+            WRONG,
+            step_with_the_usual_eps,
+        ),
+        Misconception(
+            "one-for-all",
+            "all sequences share one mean and one variance",
+            "Change the last sequence of the batch only. May the state of the first one move?",
+            WRONG,
+            step_over_everything,
         ),
     ),
 )
@@ -1016,6 +1301,32 @@ def layer_with_the_usual_eps(x, h0, W_x, W_h, gamma, beta, lengths=None, eps=1e-
     return h, state
 
 
+def layer_whose_outputs_go_on(x, h0, W_x, W_h, gamma, beta, lengths=None, eps=1e-5):
+    N, T, _ = x.shape
+    steps = np.full(N, T) if lengths is None else np.asarray(lengths)
+    state, h = h0, np.zeros((N, T, len(gamma)))
+    for t in range(T):
+        h[:, t] = right_step(x[:, t], state, W_x, W_h, gamma, beta, eps)
+        state = np.where((t < steps)[:, None], h[:, t], state)
+    return h, state
+
+
+def layer_one_step_into_the_padding(x, h0, W_x, W_h, gamma, beta, lengths=None, eps=1e-5):
+    lengths = None if lengths is None else np.minimum(np.asarray(lengths) + 1, x.shape[1])
+    return right_forward(x, h0, W_x, W_h, gamma, beta, lengths, eps)
+
+
+def layer_that_carries_nothing(x, h0, W_x, W_h, gamma, beta, lengths=None, eps=1e-5):
+    N, T, _ = x.shape
+    steps = np.full(N, T) if lengths is None else np.asarray(lengths)
+    state, h = h0, np.zeros((N, T, len(gamma)))
+    for t in range(T):
+        running = (t < steps)[:, None]
+        state = np.where(running, right_step(x[:, t], h0, W_x, W_h, gamma, beta, eps), state)
+        h[:, t] = np.where(running, state, 0)
+    return h, state
+
+
 LN_RNN_FORWARD = Exercise(
     name="ln_rnn_forward",
     kind="function",
@@ -1054,8 +1365,9 @@ LN_RNN_FORWARD = Exercise(
         ),
         Misconception(
             "last-column",
-            "the final state is taken from the last column",
-            "What stands in the last column of h for a sequence that ended before it?",
+            "the final state of a sequence that ended early is 0",
+            "After its end the outputs are 0, and the state stays. Where do you take h_last from, and what stands "
+            "there for a sequence that ended early?",
             WRONG,
             layer_with_the_last_column,
         ),
@@ -1093,6 +1405,27 @@ LN_RNN_FORWARD = Exercise(
             "If eps = 1 and eps = 0.00001 give the same, which of your calls never hears of it?",
             WRONG,
             layer_with_the_usual_eps,
+        ),
+        Misconception(
+            "outputs-go-on",
+            "the outputs go on after a sequence's end, and the state does not",
+            "What should the outputs of a sequence be after its end?",
+            LENGTHS,
+            layer_whose_outputs_go_on,
+        ),
+        Misconception(
+            "a-step-of-padding",
+            "one step of padding is read as well",
+            "A sequence of 2 steps has the steps 0 and 1. For which t does yours still go on?",
+            LENGTHS,
+            layer_one_step_into_the_padding,
+        ),
+        Misconception(
+            "carries-nothing",
+            "every step begins in h0",
+            "Which state does the second step see, and what has the first one made?",
+            ROW,
+            layer_that_carries_nothing,
         ),
     ),
 )
@@ -1312,6 +1645,84 @@ class NormalisedOnTheCPUOnly(nn.Module):
         return torch.stack(outputs, dim=1), state
 
 
+class NormalisedFromAStateOfZero(ReferenceLayer):
+    def forward(self, input, hx=None, lengths=None):
+        return super().forward(input)
+
+
+class NormalisedWithTheUsualEps(ReferenceLayer):
+    def __init__(self, input_size: int, hidden_size: int, eps: float = 1e-5) -> None:
+        super().__init__(input_size, hidden_size)
+
+
+class NormalisedOtherwise(NormalisedOverTheBatch):
+    """The parts of a right step, each to be done otherwise."""
+
+    def normalised(self, a):
+        return (a - a.mean(-1, keepdim=True)) / torch.sqrt(a.var(-1, unbiased=False, keepdim=True) + self.eps)
+
+    def total(self, x_t, state):
+        return self.normalised(x_t @ self.weight_ih_l0.T + state @ self.weight_hh_l0.T)
+
+    def scaled(self, a):
+        return self.gamma_l0 * a + self.beta_l0
+
+    def forward(self, x, h0=None):
+        state = x.new_zeros(x.shape[0], self.gamma_l0.shape[0]) if h0 is None else h0
+        outputs = []
+        for x_t in x.unbind(1):
+            state = torch.tanh(self.scaled(self.total(x_t, state)))
+            outputs.append(state)
+        return torch.stack(outputs, dim=1), state
+
+
+class NormalisedWithAConstantVariance(NormalisedOtherwise):
+    def normalised(self, a):
+        variance = a.var(-1, unbiased=False, keepdim=True).detach()
+        return (a - a.mean(-1, keepdim=True)) / torch.sqrt(variance + self.eps)
+
+
+class NormalisedWithAConstantMean(NormalisedOtherwise):
+    def normalised(self, a):
+        mean = a.mean(-1, keepdim=True).detach()
+        return (a - mean) / torch.sqrt(a.var(-1, unbiased=False, keepdim=True) + self.eps)
+
+
+class NormalisedNowhere(NormalisedOtherwise):
+    def normalised(self, a):
+        return a
+
+
+class NormalisedApart(NormalisedOtherwise):
+    def total(self, x_t, state):
+        return self.normalised(x_t @ self.weight_ih_l0.T) + self.normalised(state @ self.weight_hh_l0.T)
+
+
+class NormalisedWithWeightsTheOtherWay(NormalisedOtherwise):
+    def total(self, x_t, state):
+        return self.normalised(x_t @ self.weight_ih_l0.T + state @ self.weight_hh_l0)
+
+
+class NormalisedThatDetaches(NormalisedOtherwise):
+    def total(self, x_t, state):
+        return super().total(x_t, state.detach())
+
+
+class NormalisedWithoutOffset(NormalisedOtherwise):
+    def scaled(self, a):
+        return self.gamma_l0 * a
+
+
+class NormalisedWithoutTanh(NormalisedOtherwise):
+    def forward(self, x, h0=None):
+        state = x.new_zeros(x.shape[0], self.gamma_l0.shape[0]) if h0 is None else h0
+        outputs = []
+        for x_t in x.unbind(1):
+            state = self.scaled(self.total(x_t, state))
+            outputs.append(state)
+        return torch.stack(outputs, dim=1), state
+
+
 LAYER_NORM_RNN = Exercise(
     name="LayerNormRNN",
     kind="module",
@@ -1403,6 +1814,76 @@ LAYER_NORM_RNN = Exercise(
             "On which device does torch.zeros put its result when it is not told? Where does x live?",
             TORCH,
             NormalisedOnTheCPUOnly,
+        ),
+        Misconception(
+            "starts-at-zero",
+            "h0 is not used",
+            "Which state does your first step see, and which one was passed in?",
+            ROW,
+            NormalisedFromAStateOfZero,
+        ),
+        Misconception(
+            "usual-eps",
+            "eps is not used",
+            "If another eps changes nothing, where does forward find the one that was passed in?",
+            WRONG,
+            NormalisedWithTheUsualEps,
+        ),
+        Misconception(
+            "constant-variance",
+            "no gradient flows through the variance",
+            "The outputs are right. Which of the three ways of exercise 3 is closed to autograd in yours?",
+            WRONG,
+            NormalisedWithAConstantVariance,
+        ),
+        Misconception(
+            "constant-mean",
+            "no gradient flows through the mean",
+            "The outputs are right. Which of the three ways of exercise 3 can autograd not go in yours?",
+            WRONG,
+            NormalisedWithAConstantMean,
+        ),
+        Misconception(
+            "no-norm",
+            "nothing is normalised",
+            "Your outputs are those of a plain layer with a gain. Which line should have held the sums?",
+            PLACE,
+            NormalisedNowhere,
+        ),
+        Misconception(
+            "apart",
+            "inputs and state are normalised apart",
+            "How many means does the equation take for each row: one, or one for each share?",
+            PLACE,
+            NormalisedApart,
+        ),
+        Misconception(
+            "weights-the-other-way",
+            "weight_hh_l0 is used without its transpose",
+            "PyTorch stores a weight as (to, from). W_hh is square, so who would warn you?",
+            TORCH,
+            NormalisedWithWeightsTheOtherWay,
+        ),
+        Misconception(
+            "cut",
+            "no gradient passes from one step to the one before",
+            "The outputs are right. Which call in your loop takes a tensor out of autograd's graph?",
+            TORCH,
+            NormalisedThatDetaches,
+        ),
+        Misconception(
+            "offset-forgotten",
+            "beta_l0 is not used",
+            "With all gains 0, on which parameter should the outputs still depend?",
+            ROW,
+            NormalisedWithoutOffset,
+        ),
+        Misconception(
+            "no-tanh",
+            "the state is not squashed",
+            "Can an output of yours be larger than 1? What stands outside of the brackets in the equation of the step?",
+            ROW,
+            NormalisedWithoutTanh,
         ),
     ),
 )

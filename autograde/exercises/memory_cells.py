@@ -67,6 +67,16 @@ def delay_with_the_pair_turned_round(x_t, state):
     return state[:, 0], np.concatenate([state[:, 1:], x_t[:, None]], axis=1)
 
 
+def delay_that_lets_the_newest_out(x_t, state):
+    return np.concatenate([state[:, 1:], x_t[:, None]], axis=1), state[:, -1]
+
+
+def delay_that_does_not_move_up(x_t, state):
+    new = state.copy()
+    new[:, 0] = x_t
+    return new, state[:, 0]
+
+
 DELAY_STEP = Exercise(
     name="delay_step",
     kind="function",
@@ -122,6 +132,21 @@ DELAY_STEP = Exercise(
             "Every cell of this notebook returns a pair. Which of the two comes first?",
             STATE,
             delay_with_the_pair_turned_round,
+        ),
+        Misconception(
+            "newest-leaves",
+            "the newest input leaves, not the oldest",
+            "At which end of the state does the oldest input stand, and which end do you read?",
+            STATE,
+            delay_that_lets_the_newest_out,
+        ),
+        Misconception(
+            "nothing-moves-up",
+            "the new input takes the place of the oldest",
+            "Feed it 3, 1, 4. Where in the state should the 3 stand after the second step, and where does it stand "
+            "in yours?",
+            STATE,
+            delay_that_does_not_move_up,
         ),
     ),
 )
@@ -275,6 +300,83 @@ def leaky_from_zero(x, s0, leak, gain, lengths=None):
     return s, y
 
 
+def leaky_from_its_last_output(x, s0, leak, gain, lengths=None):
+    N, T, _ = x.shape
+    lengths = np.full(N, T) if lengths is None else lengths
+    s, y = s0, np.zeros_like(x)
+    for t in range(T):
+        now, before = (t < lengths)[:, None], s if t == 0 else gain * s
+        s = np.where(now, leak * before + (1 - leak) * x[:, t], s)
+        y[:, t] = now * gain * s
+    return s, y
+
+
+def leaky_with_the_gain_on_the_input(x, s0, leak, gain, lengths=None):
+    N, T, _ = x.shape
+    lengths = np.full(N, T) if lengths is None else lengths
+    s, y = s0, np.zeros_like(x)
+    for t in range(T):
+        now = (t < lengths)[:, None]
+        s = np.where(now, leak * s + (1 - leak) * gain * x[:, t], s)
+        y[:, t] = now * s
+    return s, y
+
+
+def leaky_starting_afresh_at_each_step(x, s0, leak, gain, lengths=None):
+    N, T, _ = x.shape
+    lengths = np.full(N, T) if lengths is None else lengths
+    s, y = s0, np.zeros_like(x)
+    for t in range(T):
+        now = (t < lengths)[:, None]
+        s = np.where(now, leak * s0 + (1 - leak) * x[:, t], s)
+        y[:, t] = now * gain * s
+    return s, y
+
+
+def leaky_that_returns_its_last_column(x, s0, leak, gain, lengths=None):
+    N, T, _ = x.shape
+    lengths = np.full(N, T) if lengths is None else lengths
+    s, y = s0, np.zeros_like(x)
+    for t in range(T):
+        now = (t < lengths)[:, None]
+        s = np.where(now, leak * s + (1 - leak) * x[:, t], s)
+        y[:, t] = now * gain * s
+    return y[:, -1], y
+
+
+def leaky_one_step_too_long(x, s0, leak, gain, lengths=None):
+    N, T, _ = x.shape
+    lengths = np.full(N, T) if lengths is None else lengths
+    s, y = s0, np.zeros_like(x)
+    for t in range(T):
+        now = (t <= lengths)[:, None]
+        s = np.where(now, leak * s + (1 - leak) * x[:, t], s)
+        y[:, t] = now * gain * s
+    return s, y
+
+
+def leaky_that_goes_on_leaking(x, s0, leak, gain, lengths=None):
+    N, T, _ = x.shape
+    lengths = np.full(N, T) if lengths is None else lengths
+    s, y = s0, np.zeros_like(x)
+    for t in range(T):
+        now = (t < lengths)[:, None]
+        s = leak * s + (1 - leak) * now * x[:, t]
+        y[:, t] = now * gain * s
+    return s, y
+
+
+def leaky_that_wraps_at_length_zero(x, s0, leak, gain, lengths=None):
+    N, T, _ = x.shape
+    lengths = np.full(N, T) if lengths is None else lengths
+    s, states = s0, np.zeros_like(x)
+    for t in range(T):
+        s = leak * s + (1 - leak) * x[:, t]
+        states[:, t] = s
+    now = (np.arange(T) < lengths[:, None])[..., None]
+    return states[np.arange(N), lengths - 1], now * gain * states
+
+
 LEAKY_FORWARD = Exercise(
     name="leaky_forward",
     kind="function",
@@ -358,6 +460,55 @@ LEAKY_FORWARD = Exercise(
             "Give the same inputs with two different s0. Are the first outputs equal?",
             LEAKY,
             leaky_from_zero,
+        ),
+        Misconception(
+            "starts-from-its-output",
+            "each step starts from the last output, not from the last state",
+            "Which of the two stands on the right of the first equation, and which does your loop remember?",
+            WRONG,
+            leaky_from_its_last_output,
+        ),
+        Misconception(
+            "gain-on-the-input",
+            "the gain acts on what comes in",
+            "Is the gain in the equation for the state, or in the one for the output?",
+            STATE,
+            leaky_with_the_gain_on_the_input,
+        ),
+        Misconception(
+            "starts-afresh",
+            "every step starts from s0 again",
+            "After the first step, which state should the second one see? Which name in your loop never changes?",
+            LEAKY,
+            leaky_starting_afresh_at_each_step,
+        ),
+        Misconception(
+            "last-column",
+            "the last column of y is returned in the place of the state",
+            "What is in the last column of y for a sequence that ended before it? And is an output a state?",
+            WRONG,
+            leaky_that_returns_its_last_column,
+        ),
+        Misconception(
+            "one-step-too-long",
+            "each sequence runs one step too long",
+            "A sequence of length 2 has the steps t = 0 and t = 1. What does your comparison say at t = 2?",
+            STATE,
+            leaky_one_step_too_long,
+        ),
+        Misconception(
+            "leaks-on",
+            "the state goes on leaking after a sequence has ended",
+            "With no input, what does one more step do to the state? Should there be one more step?",
+            STATE,
+            leaky_that_goes_on_leaking,
+        ),
+        Misconception(
+            "length-zero-wraps",
+            "without a step the state is read after the filling",
+            "For a length of 0, what is lengths - 1, and which column does Python take for it?",
+            STATE,
+            leaky_that_wraps_at_length_zero,
         ),
     ),
 )
@@ -490,6 +641,18 @@ def response_with_the_state_handed_on(x, h0, W_x, W_h, b, impulse, at):
     return runs[0] - runs[1]
 
 
+def response_compared_with_silence(x, h0, W_x, W_h, b, impulse, at):
+    moved, runs = x.copy(), []
+    moved[:, at] += impulse
+    for inputs in (moved, np.zeros_like(x)):
+        h, state = [], h0
+        for t in range(x.shape[1]):
+            state = np.tanh(inputs[:, t] @ W_x + state @ W_h + b)
+            h.append(state)
+        runs.append(np.stack(h, axis=1))
+    return runs[0] - runs[1]
+
+
 IMPULSE_RESPONSE = Exercise(
     name="impulse_response",
     kind="function",
@@ -561,6 +724,13 @@ IMPULSE_RESPONSE = Exercise(
             "An impulse is to be the only difference between the two runs. In which states do yours begin?",
             WRONG,
             response_with_the_state_handed_on,
+        ),
+        Misconception(
+            "compared-with-silence",
+            "it is compared with a run without inputs",
+            "An impulse is to be the only difference between the two runs. In what else do the inputs of yours differ?",
+            WRONG,
+            response_compared_with_silence,
         ),
     ),
 )
@@ -702,6 +872,35 @@ def length_of_silence(response, at=0, fraction=0.01):
     return np.where(worth, np.arange(size.shape[1]), 0).max(axis=1)
 
 
+def length_of_squares(response, at=0, fraction=0.01):
+    size = (response[:, at:] ** 2).sum(axis=-1)
+    worth = (size >= fraction * size.max(axis=1, keepdims=True)) & (size > 0)
+    return np.where(worth, np.arange(size.shape[1]), 0).max(axis=1)
+
+
+def length_at_one_hundredth(response, at=0, fraction=0.01):
+    size = np.linalg.norm(response[:, at:], axis=-1)
+    worth = (size >= 0.01 * size.max(axis=1, keepdims=True)) & (size > 0)
+    return np.where(worth, np.arange(size.shape[1]), 0).max(axis=1)
+
+
+def length_strictly_above(response, at=0, fraction=0.01):
+    size = np.linalg.norm(response[:, at:], axis=-1)
+    worth = size > fraction * size.max(axis=1, keepdims=True)
+    return np.where(worth, np.arange(size.shape[1]), 0).max(axis=1)
+
+
+def length_since_the_largest(response, at=0, fraction=0.01):
+    size = np.linalg.norm(response[:, at:], axis=-1)
+    worth = (size >= fraction * size.max(axis=1, keepdims=True)) & (size > 0)
+    return np.where(worth, np.arange(size.shape[1]), 0).max(axis=1) - size.argmax(axis=1)
+
+
+def length_as_a_full_count(response, at=0, fraction=0.01):
+    size = np.linalg.norm(response[:, at:], axis=-1)
+    return ((size >= fraction * size.max(axis=1, keepdims=True)) & (size > 0)).sum(axis=1)
+
+
 MEMORY_LENGTH = Exercise(
     name="memory_length",
     kind="function",
@@ -796,6 +995,42 @@ MEMORY_LENGTH = Exercise(
             "If every response is 0, so is the largest. Is 0 then below your threshold?",
             WRONG,
             length_of_silence,
+        ),
+        Misconception(
+            "no-root",
+            "squares are compared with the fraction",
+            "A size is half of the largest. What share of the largest square is its square?",
+            LEAKY,
+            length_of_squares,
+        ),
+        Misconception(
+            "fraction-ignored",
+            "the fraction that is passed in is not used",
+            "Call it with a fraction of 0.01 and of 0.9. Which of your lines should notice?",
+            LEAKY,
+            length_at_one_hundredth,
+        ),
+        Misconception(
+            "strictly-above",
+            "a size of exactly the fraction does not count",
+            "Is a size that is worth exactly the fraction at least the fraction?",
+            LEAKY,
+            length_strictly_above,
+        ),
+        Misconception(
+            "since-the-largest",
+            "steps are counted from the largest response",
+            "A response grows for three steps before it fades. From which step on does the text count?",
+            LEAKY,
+            length_since_the_largest,
+        ),
+        Misconception(
+            "a-full-count",
+            "it counts the steps that are worth something, the impulse's own among them",
+            "A response is over after the impulse's own step: how many steps after it did it last, and how many do "
+            "you count?",
+            WRONG,
+            length_as_a_full_count,
         ),
     ),
 )
@@ -990,6 +1225,102 @@ class LeakyOfTheCPUOnly(nn.Module):
         return s, torch.stack(y, dim=1)
 
 
+class LeakyWithTheWholeInput(nn.Module):
+    def __init__(self, input_size, hidden_size, output_size):
+        super().__init__()
+        self.weight_ih = nn.Parameter(torch.randn(hidden_size, input_size) / hidden_size**0.5)
+        self.weight_hh = nn.Parameter(torch.randn(hidden_size, hidden_size) / hidden_size**0.5)
+        self.bias = nn.Parameter(torch.zeros(hidden_size))
+        self.leak = nn.Parameter(torch.zeros(hidden_size))
+        self.weight_out = nn.Parameter(torch.randn(output_size, hidden_size) / hidden_size**0.5)
+
+    def forward(self, x, s0=None):
+        s = x.new_zeros(x.shape[0], self.leak.shape[0]) if s0 is None else s0
+        keep, y = torch.sigmoid(self.leak), []
+        for t in range(x.shape[1]):
+            new = torch.tanh(x[:, t] @ self.weight_ih.T + s @ self.weight_hh.T + self.bias)
+            s = keep * s + new
+            y.append(s @ self.weight_out.T)
+        return s, torch.stack(y, dim=1)
+
+
+class LeakyInsideTheActivation(nn.Module):
+    def __init__(self, input_size, hidden_size, output_size):
+        super().__init__()
+        self.weight_ih = nn.Parameter(torch.randn(hidden_size, input_size) / hidden_size**0.5)
+        self.weight_hh = nn.Parameter(torch.randn(hidden_size, hidden_size) / hidden_size**0.5)
+        self.bias = nn.Parameter(torch.zeros(hidden_size))
+        self.leak = nn.Parameter(torch.zeros(hidden_size))
+        self.weight_out = nn.Parameter(torch.randn(output_size, hidden_size) / hidden_size**0.5)
+
+    def forward(self, x, s0=None):
+        s = x.new_zeros(x.shape[0], self.leak.shape[0]) if s0 is None else s0
+        keep, y = torch.sigmoid(self.leak), []
+        for t in range(x.shape[1]):
+            new = x[:, t] @ self.weight_ih.T + s @ self.weight_hh.T + self.bias
+            s = torch.tanh(keep * s + (1 - keep) * new)
+            y.append(s @ self.weight_out.T)
+        return s, torch.stack(y, dim=1)
+
+
+class LeakyFromZero(nn.Module):
+    def __init__(self, input_size, hidden_size, output_size):
+        super().__init__()
+        self.weight_ih = nn.Parameter(torch.randn(hidden_size, input_size) / hidden_size**0.5)
+        self.weight_hh = nn.Parameter(torch.randn(hidden_size, hidden_size) / hidden_size**0.5)
+        self.bias = nn.Parameter(torch.zeros(hidden_size))
+        self.leak = nn.Parameter(torch.zeros(hidden_size))
+        self.weight_out = nn.Parameter(torch.randn(output_size, hidden_size) / hidden_size**0.5)
+
+    def forward(self, x, s0=None):
+        s = x.new_zeros(x.shape[0], self.leak.shape[0])
+        keep, y = torch.sigmoid(self.leak), []
+        for t in range(x.shape[1]):
+            new = torch.tanh(x[:, t] @ self.weight_ih.T + s @ self.weight_hh.T + self.bias)
+            s = keep * s + (1 - keep) * new
+            y.append(s @ self.weight_out.T)
+        return s, torch.stack(y, dim=1)
+
+
+class LeakyThatSpeaksBeforeItListens(nn.Module):
+    def __init__(self, input_size, hidden_size, output_size):
+        super().__init__()
+        self.weight_ih = nn.Parameter(torch.randn(hidden_size, input_size) / hidden_size**0.5)
+        self.weight_hh = nn.Parameter(torch.randn(hidden_size, hidden_size) / hidden_size**0.5)
+        self.bias = nn.Parameter(torch.zeros(hidden_size))
+        self.leak = nn.Parameter(torch.zeros(hidden_size))
+        self.weight_out = nn.Parameter(torch.randn(output_size, hidden_size) / hidden_size**0.5)
+
+    def forward(self, x, s0=None):
+        s = x.new_zeros(x.shape[0], self.leak.shape[0]) if s0 is None else s0
+        keep, y = torch.sigmoid(self.leak), []
+        for t in range(x.shape[1]):
+            y.append(s @ self.weight_out.T)
+            new = torch.tanh(x[:, t] @ self.weight_ih.T + s @ self.weight_hh.T + self.bias)
+            s = keep * s + (1 - keep) * new
+        return s, torch.stack(y, dim=1)
+
+
+class LeakyThatHandsOnADetachedState(nn.Module):
+    def __init__(self, input_size, hidden_size, output_size):
+        super().__init__()
+        self.weight_ih = nn.Parameter(torch.randn(hidden_size, input_size) / hidden_size**0.5)
+        self.weight_hh = nn.Parameter(torch.randn(hidden_size, hidden_size) / hidden_size**0.5)
+        self.bias = nn.Parameter(torch.zeros(hidden_size))
+        self.leak = nn.Parameter(torch.zeros(hidden_size))
+        self.weight_out = nn.Parameter(torch.randn(output_size, hidden_size) / hidden_size**0.5)
+
+    def forward(self, x, s0=None):
+        s = x.new_zeros(x.shape[0], self.leak.shape[0]) if s0 is None else s0
+        keep, y = torch.sigmoid(self.leak), []
+        for t in range(x.shape[1]):
+            new = torch.tanh(x[:, t] @ self.weight_ih.T + s @ self.weight_hh.T + self.bias)
+            s = keep * s + (1 - keep) * new
+            y.append(s @ self.weight_out.T)
+            s = s.detach()
+        return s, torch.stack(y, dim=1)
+
+
 LEAKY_LAYER = Exercise(
     name="LeakyLayer",
     kind="module",
@@ -1063,6 +1394,42 @@ LEAKY_LAYER = Exercise(
             "On which device does torch.zeros put its result when it is not told? Where does x live?",
             TORCH,
             LeakyOfTheCPUOnly,
+        ),
+        Misconception(
+            "whole-input",
+            "all of the new value comes in, not a share of it",
+            "For a share of nearly 1 the state should hardly change. What do you add to it at each step?",
+            LEAKY,
+            LeakyWithTheWholeInput,
+        ),
+        Misconception(
+            "leak-inside-the-activation",
+            "the kept share goes through tanh too",
+            "When leak is very large, the state should stay as it is. What does tanh make of it at every step?",
+            LEAKY,
+            LeakyInsideTheActivation,
+        ),
+        Misconception(
+            "initial-state-ignored",
+            "s0 is not used",
+            "Which state does your loop see at its first step when one was passed in?",
+            TORCH,
+            LeakyFromZero,
+        ),
+        Misconception(
+            "output-too-late",
+            "each output is made from the state before its step",
+            "Take a single step from a state of 0. Does the output know of the input yet?",
+            STATE,
+            LeakyThatSpeaksBeforeItListens,
+        ),
+        Misconception(
+            "detached-on-the-way",
+            "the state is cut off from autograd before it is handed on",
+            "The outputs are right. Which call takes a tensor out of the graph, and which steps can a gradient of "
+            "the last state still reach?",
+            TORCH,
+            LeakyThatHandsOnADetachedState,
         ),
     ),
 )

@@ -57,6 +57,14 @@ def neuron_with_unweighted_feedback(x_t, y_prev, w_x, w_y, b):
     return np.tanh(x_t @ w_x + y_prev + b)
 
 
+def neuron_with_the_bias_outside(x_t, y_prev, w_x, w_y, b):
+    return np.tanh(x_t @ w_x + w_y * y_prev) + b
+
+
+def neuron_of_another_activation(x_t, y_prev, w_x, w_y, b):
+    return 1 / (1 + np.exp(-(x_t @ w_x + w_y * y_prev + b)))
+
+
 NEURON_STEP = Exercise(
     name="neuron_step",
     kind="function",
@@ -69,6 +77,7 @@ NEURON_STEP = Exercise(
         Group("feedback", "a later step, which sees the neuron's own last output", 1.5),
         Group("sizes", "any number of inputs", 0.5),
     ),
+    tolerance=1e-5,  # no case is of float32, and a number rounded to four digits is not the neuron's
     misconceptions=(
         Misconception(
             "no-feedback",
@@ -104,6 +113,20 @@ NEURON_STEP = Exercise(
             "How would the neuron learn how much its own past should count?",
             WRONG,
             neuron_with_unweighted_feedback,
+        ),
+        Misconception(
+            "bias-outside",
+            "the bias is added outside the activation",
+            "With all inputs 0 and a bias of 3, what does your neuron give, and how large can tanh become?",
+            WRONG,
+            neuron_with_the_bias_outside,
+        ),
+        Misconception(
+            "logistic",
+            "the activation is the logistic function",
+            "Can your output be negative? Which function does the equation name?",
+            f"{PAGE}#one-neuron-that-hears-itself",
+            neuron_of_another_activation,
         ),
     ),
 )
@@ -162,6 +185,22 @@ def step_added_to_the_old_state(x_t, h_prev, W_x, W_h, b):
     return h_prev + np.tanh(x_t @ W_x + h_prev @ W_h + b)
 
 
+def step_squashing_the_inputs_without_bias(x_t, h_prev, W_x, W_h, b):
+    return np.tanh(x_t @ W_x) + h_prev @ W_h + b
+
+
+def step_with_the_bias_outside(x_t, h_prev, W_x, W_h, b):
+    return np.tanh(x_t @ W_x + h_prev @ W_h) + b
+
+
+def step_of_another_activation(x_t, h_prev, W_x, W_h, b):
+    return 1 / (1 + np.exp(-(x_t @ W_x + h_prev @ W_h + b)))
+
+
+def step_of_neurons_that_hear_themselves_alone(x_t, h_prev, W_x, W_h, b):
+    return np.tanh(x_t @ W_x + h_prev * np.diag(W_h) + b)
+
+
 RNN_STEP = Exercise(
     name="rnn_step",
     kind="function",
@@ -218,6 +257,36 @@ RNN_STEP = Exercise(
             "Does the equation keep h_prev itself, or only what W_h makes of it?",
             WRONG,
             step_added_to_the_old_state,
+        ),
+        Misconception(
+            "only-inputs-squashed",
+            "only the inputs stand inside the activation",
+            "Can an entry of your state exceed 1? Where do the brackets of tanh close?",
+            WRONG,
+            step_squashing_the_inputs_without_bias,
+        ),
+        Misconception(
+            "bias-outside",
+            "the bias is added outside the activation",
+            "With inputs and previous state all 0 and a bias of 3, what does your layer give, and how large can tanh "
+            "become?",
+            WRONG,
+            step_with_the_bias_outside,
+        ),
+        Misconception(
+            "logistic",
+            "the activation is the logistic function",
+            "Can an entry of your state be negative? Which function does the equation name?",
+            f"{PAGE}#a-layer-and-a-batch",
+            step_of_another_activation,
+        ),
+        Misconception(
+            "own-feedback-only",
+            "each neuron hears only itself",
+            "In a layer, how many of the previous outputs does a neuron hear? Which entries of W_h does your step "
+            "never use?",
+            f"{PAGE}#a-layer-and-a-batch",
+            step_of_neurons_that_hear_themselves_alone,
         ),
     ),
 )
@@ -329,6 +398,81 @@ def forward_one_step_too_long(x, h0, W_x, W_h, b, lengths=None):
     return h, state
 
 
+def forward_of_the_states_before(x, h0, W_x, W_h, b, lengths=None):
+    N, T, _ = x.shape
+    steps = np.full(N, T) if lengths is None else np.asarray(lengths)
+    state, h = h0, np.zeros((N, T, h0.shape[1]))
+    for t in range(T):
+        running = (t < steps)[:, None]
+        h[:, t] = np.where(running, state, 0)
+        state = np.where(running, np.tanh(x[:, t] @ W_x + state @ W_h + b), state)
+    return h, state
+
+
+def forward_with_the_filling_set_to_zero(x, h0, W_x, W_h, b, lengths=None):
+    N, T, _ = x.shape
+    steps = np.full(N, T) if lengths is None else np.asarray(lengths)
+    state, h = h0, np.zeros((N, T, h0.shape[1]))
+    for t in range(T):
+        state = np.tanh(np.where((t < steps)[:, None], x[:, t], 0) @ W_x + state @ W_h + b)
+        h[:, t] = state
+    return h, state
+
+
+def forward_up_to_the_shortest(x, h0, W_x, W_h, b, lengths=None):
+    N, T, _ = x.shape
+    steps = np.full(N, T) if lengths is None else np.asarray(lengths)
+    state, h = h0, np.zeros((N, T, h0.shape[1]))
+    for t in range(min(steps)):
+        state = np.tanh(x[:, t] @ W_x + state @ W_h + b)
+        h[:, t] = state
+    return h, state
+
+
+def forward_with_a_last_state_of_zeros(x, h0, W_x, W_h, b, lengths=None):
+    N, T, _ = x.shape
+    steps = np.full(N, T) if lengths is None else np.asarray(lengths)
+    state, h = h0, np.zeros((N, T, h0.shape[1]))
+    for t in range(T):
+        running = (t < steps)[:, None]
+        state = np.where(running, np.tanh(x[:, t] @ W_x + state @ W_h + b), state)
+        h[:, t] = np.where(running, state, 0)
+    return h, h[np.arange(N), steps - 1]
+
+
+def forward_that_wraps_at_length_zero(x, h0, W_x, W_h, b, lengths=None):
+    N, T, _ = x.shape
+    steps = np.full(N, T) if lengths is None else np.asarray(lengths)
+    state, h = h0, np.zeros((N, T, h0.shape[1]))
+    for t in range(T):
+        state = np.tanh(x[:, t] @ W_x + state @ W_h + b)
+        h[:, t] = state
+    last = h[np.arange(N), steps - 1]
+    return np.where((np.arange(T) < steps[:, None])[..., None], h, 0), last
+
+
+def forward_with_the_results_swapped(x, h0, W_x, W_h, b, lengths=None):
+    N, T, _ = x.shape
+    steps = np.full(N, T) if lengths is None else np.asarray(lengths)
+    state, h = h0, np.zeros((N, T, h0.shape[1]))
+    for t in range(T):
+        running = (t < steps)[:, None]
+        state = np.where(running, np.tanh(x[:, t] @ W_x + state @ W_h + b), state)
+        h[:, t] = np.where(running, state, 0)
+    return state, h
+
+
+def forward_with_steps_in_front(x, h0, W_x, W_h, b, lengths=None):
+    N, T, _ = x.shape
+    steps = np.full(N, T) if lengths is None else np.asarray(lengths)
+    state, h = h0, np.zeros((N, T, h0.shape[1]))
+    for t in range(T):
+        running = (t < steps)[:, None]
+        state = np.where(running, np.tanh(x[:, t] @ W_x + state @ W_h + b), state)
+        h[:, t] = np.where(running, state, 0)
+    return h.swapaxes(0, 1), state
+
+
 LENGTHS = f"{PAGE}#sequences-of-different-lengths"
 
 RNN_FORWARD = Exercise(
@@ -402,6 +546,55 @@ RNN_FORWARD = Exercise(
             LENGTHS,
             forward_one_step_too_long,
         ),
+        Misconception(
+            "outputs-late",
+            "each output is the state before its step",
+            "Change the last input of a sequence. Does its last output move?",
+            f"{PAGE}#unrolling",
+            forward_of_the_states_before,
+        ),
+        Misconception(
+            "filling-set-to-zero",
+            "the filling is set to 0 and then read",
+            "What does a step whose input is 0 make of a state: does it leave it as it is?",
+            LENGTHS,
+            forward_with_the_filling_set_to_zero,
+        ),
+        Misconception(
+            "stops-with-the-shortest",
+            "all sequences stop with the shortest",
+            "Run a long sequence alone, and then beside a shorter one. Why do its outputs differ?",
+            LENGTHS,
+            forward_up_to_the_shortest,
+        ),
+        Misconception(
+            "length-zero-is-zero",
+            "without a step the last state is taken for 0",
+            "The state of a sequence stays what it was when no step comes. What was it?",
+            LENGTHS,
+            forward_with_a_last_state_of_zeros,
+        ),
+        Misconception(
+            "length-zero-wraps",
+            "without a step the last state is read after the filling",
+            "For a length of 0, what is lengths - 1, and which column does Python take for it?",
+            LENGTHS,
+            forward_that_wraps_at_length_zero,
+        ),
+        Misconception(
+            "results-swapped",
+            "the two results have changed places",
+            "Which of the two has an axis for the steps, and which does the text name first?",
+            f"{PAGE}#unrolling",
+            forward_with_the_results_swapped,
+        ),
+        Misconception(
+            "steps-first",
+            "in h the steps stand before the sequences",
+            "You collected one (N, H) after another. Along which axis of h should they lie?",
+            WRONG,
+            forward_with_steps_in_front,
+        ),
     ),
 )
 
@@ -439,6 +632,14 @@ def count_with_sizes_swapped(D, H):
 
 def count_with_one_feedback_a_neuron(D, H):
     return D * H + H + H
+
+
+def count_with_one_bias_for_all(D, H):
+    return D * H + H * H + 1
+
+
+def count_with_the_readout(D, H):
+    return D * H + H * H + H + H + 1
 
 
 COUNT_PARAMETERS = Exercise(
@@ -486,6 +687,20 @@ COUNT_PARAMETERS = Exercise(
             f"{PAGE}#how-many-parameters",
             count_with_one_feedback_a_neuron,
         ),
+        Misconception(
+            "one-bias-for-all",
+            "the whole layer has a single bias",
+            "Which shape has b, and how many numbers does it hold?",
+            f"{PAGE}#how-many-parameters",
+            count_with_one_bias_for_all,
+        ),
+        Misconception(
+            "readout-counted",
+            "a readout is counted too",
+            "Which arrays does rnn_step need? Does W_y belong to them?",
+            f"{PAGE}#how-many-parameters",
+            count_with_the_readout,
+        ),
     ),
 )
 
@@ -527,6 +742,10 @@ def forecast_one_step_late(h, W_y, b_y):
 
 def forecast_with_an_axis_too_many(h, W_y, b_y):
     return h @ W_y[:, None] + b_y
+
+
+def forecast_with_a_bias_for_each_neuron(h, W_y, b_y):
+    return (h * W_y + b_y).sum(axis=-1)
 
 
 FORECAST = Exercise(
@@ -575,6 +794,13 @@ FORECAST = Exercise(
             "Compare with the shape that you return: one number for each sequence and step makes how many axes?",
             f"{PAGE}#a-forecaster",
             forecast_with_an_axis_too_many,
+        ),
+        Misconception(
+            "bias-in-the-sum",
+            "the bias is added once for every neuron",
+            "Let all of h be 0: what should the forecast be, and does yours change when the layer gets more neurons?",
+            f"{PAGE}#a-forecaster",
+            forecast_with_a_bias_for_each_neuron,
         ),
     ),
 )
@@ -718,6 +944,61 @@ class LayerOfTheCPUOnly(nn.Module):
         return torch.stack(outputs, dim=1), state
 
 
+class LayerFromZero(nn.Module):
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.weight_ih_l0 = nn.Parameter(torch.randn(hidden_size, input_size) / hidden_size**0.5)
+        self.weight_hh_l0 = nn.Parameter(torch.randn(hidden_size, hidden_size) / hidden_size**0.5)
+        self.bias_ih_l0 = nn.Parameter(torch.zeros(hidden_size))
+        self.bias_hh_l0 = nn.Parameter(torch.zeros(hidden_size))
+
+    def forward(self, x, h0=None):
+        state = x.new_zeros(x.shape[0], self.weight_hh_l0.shape[0])
+        outputs = []
+        for t in range(x.shape[1]):
+            from_input = x[:, t] @ self.weight_ih_l0.T + self.bias_ih_l0
+            state = torch.tanh(from_input + state @ self.weight_hh_l0.T + self.bias_hh_l0)
+            outputs.append(state)
+        return torch.stack(outputs, dim=1), state
+
+
+class LayerWithoutActivation(nn.Module):
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.weight_ih_l0 = nn.Parameter(torch.randn(hidden_size, input_size) / hidden_size**0.5)
+        self.weight_hh_l0 = nn.Parameter(torch.randn(hidden_size, hidden_size) / hidden_size**0.5)
+        self.bias_ih_l0 = nn.Parameter(torch.zeros(hidden_size))
+        self.bias_hh_l0 = nn.Parameter(torch.zeros(hidden_size))
+
+    def forward(self, x, h0=None):
+        state = x.new_zeros(x.shape[0], self.weight_hh_l0.shape[0]) if h0 is None else h0
+        outputs = []
+        for t in range(x.shape[1]):
+            from_input = x[:, t] @ self.weight_ih_l0.T + self.bias_ih_l0
+            state = from_input + state @ self.weight_hh_l0.T + self.bias_hh_l0
+            outputs.append(state)
+        return torch.stack(outputs, dim=1), state
+
+
+class LayerThatHandsOnADetachedState(nn.Module):
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.weight_ih_l0 = nn.Parameter(torch.randn(hidden_size, input_size) / hidden_size**0.5)
+        self.weight_hh_l0 = nn.Parameter(torch.randn(hidden_size, hidden_size) / hidden_size**0.5)
+        self.bias_ih_l0 = nn.Parameter(torch.zeros(hidden_size))
+        self.bias_hh_l0 = nn.Parameter(torch.zeros(hidden_size))
+
+    def forward(self, x, h0=None):
+        state = x.new_zeros(x.shape[0], self.weight_hh_l0.shape[0]) if h0 is None else h0
+        outputs = []
+        for t in range(x.shape[1]):
+            from_input = x[:, t] @ self.weight_ih_l0.T + self.bias_ih_l0
+            state = torch.tanh(from_input + state @ self.weight_hh_l0.T + self.bias_hh_l0)
+            outputs.append(state)
+            state = state.detach()
+        return torch.stack(outputs, dim=1), state
+
+
 RNN_LAYER = Exercise(
     name="RNNLayer",
     kind="module",
@@ -777,6 +1058,28 @@ RNN_LAYER = Exercise(
             "On which device does torch.zeros put its result when it is not told? Where does x live?",
             f"{PAGE}#the-same-in-pytorch",
             LayerOfTheCPUOnly,
+        ),
+        Misconception(
+            "initial-state-ignored",
+            "h0 is not used",
+            "Which state does your loop see at its first step when one was passed in?",
+            f"{PAGE}#the-same-in-pytorch",
+            LayerFromZero,
+        ),
+        Misconception(
+            "no-activation",
+            "the sum is returned as it is",
+            "Can your state leave the interval from -1 to 1? Which function keeps it inside?",
+            WRONG,
+            LayerWithoutActivation,
+        ),
+        Misconception(
+            "detached-on-the-way",
+            "the state is cut off from autograd before it is handed on",
+            "The outputs are right. Which call takes a tensor out of the graph, and which steps can a gradient of "
+            "h_last still reach?",
+            f"{PAGE}#the-same-in-pytorch",
+            LayerThatHandsOnADetachedState,
         ),
     ),
 )

@@ -6,6 +6,7 @@ import functools
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -49,6 +50,12 @@ def sequence_case(
     return Case(group, words, {"args": args if lengths is None else [*args, np.array(lengths)]})
 
 
+def in_silence(case: Case) -> Case:
+    """The same call with inputs, first state and the layer's bias at 0, and so with states of 0 at real steps."""
+    x, h0, W_x, W_h, b, *rest = case.call["args"]
+    return replace(case, call={"args": [0 * x, 0 * h0, W_x, W_h, 0 * b, *rest]})
+
+
 def to_sequence_cases(rng: np.random.Generator) -> list[Case]:
     case = functools.partial(sequence_case, rng)
     return [
@@ -56,6 +63,7 @@ def to_sequence_cases(rng: np.random.Generator) -> list[Case]:
         case("steps", "two sequences of seven steps, with more inputs than neurons", N=2, T=7, D=6, H=3, O=5),
         case("lengths", "sequences of 5, 2 and 4 steps", lengths=[5, 2, 4]),
         case("lengths", "sequences of 1, 6, 0 and 3 steps", N=4, T=6, O=2, lengths=[1, 6, 0, 3]),
+        in_silence(case("lengths", "sequences of 2 and 4 steps at which every neuron gives 0", N=2, lengths=[2, 4])),
         case("sizes", "one sequence of one step", N=1, T=1),
         case("sizes", "one neuron and one output", H=1, O=1),
         case("sizes", "arrays of float32", lengths=[3, 5, 1], dtype=np.float32),
@@ -123,6 +131,28 @@ def every_step_read_one_step_late(x, h0, W_x, W_h, b, W_y, b_y, lengths=None):
     return y
 
 
+def every_step_and_one_too_many(x, h0, W_x, W_h, b, W_y, b_y, lengths=None):
+    N, T, _ = x.shape
+    steps = np.full(N, T) if lengths is None else np.asarray(lengths)
+    state, y = h0, np.zeros((N, T, len(b_y)))
+    for t in range(T):
+        running = (t <= steps)[:, None]
+        state = np.where(running, np.tanh(x[:, t] @ W_x + state @ W_h + b), state)
+        y[:, t] = np.where(running, state @ W_y + b_y, 0)
+    return y
+
+
+def every_step_whose_state_is_not_zero(x, h0, W_x, W_h, b, W_y, b_y, lengths=None):
+    N, T, _ = x.shape
+    steps = np.full(N, T) if lengths is None else np.asarray(lengths)
+    state, h = h0, np.zeros((N, T, h0.shape[1]))
+    for t in range(T):
+        running = (t < steps)[:, None]
+        state = np.where(running, np.tanh(x[:, t] @ W_x + state @ W_h + b), state)
+        h[:, t] = np.where(running, state, 0)
+    return np.where((h != 0).any(axis=-1, keepdims=True), h @ W_y + b_y, 0)
+
+
 SEQUENCE_TO_SEQUENCE = Exercise(
     name="sequence_to_sequence",
     kind="function",
@@ -181,6 +211,20 @@ SEQUENCE_TO_SEQUENCE = Exercise(
             SHAPES,
             every_step_read_one_step_late,
         ),
+        Misconception(
+            "one-step-too-long",
+            "each sequence is read one step too long",
+            "A sequence of length 2 has the steps t = 0 and t = 1. What does your comparison say at t = 2?",
+            MASKS,
+            every_step_and_one_too_many,
+        ),
+        Misconception(
+            "state-as-mask",
+            "a state of 0 is taken for the end of its sequence",
+            "May the state of a real step be 0? What tells you for certain which steps are real?",
+            MASKS,
+            every_step_whose_state_is_not_zero,
+        ),
     ),
 )
 
@@ -230,7 +274,7 @@ def vector_of_the_mean_column(x, h0, W_x, W_h, b, W_y, b_y, lengths=None):
     return h.mean(axis=1) @ W_y + b_y
 
 
-def vector_that_wraps_at_length_zero(x, h0, W_x, W_h, b, W_y, b_y, lengths=None):
+def vector_that_reads_zeros_at_length_zero(x, h0, W_x, W_h, b, W_y, b_y, lengths=None):
     N, T, _ = x.shape
     steps = np.full(N, T) if lengths is None else np.asarray(lengths)
     state, h = h0, np.zeros((N, T, h0.shape[1]))
@@ -259,6 +303,36 @@ def vector_from_every_step(x, h0, W_x, W_h, b, W_y, b_y, lengths=None):
         state = np.where(running, np.tanh(x[:, t] @ W_x + state @ W_h + b), state)
         y[:, t] = np.where(running, state @ W_y + b_y, 0)
     return y
+
+
+def vector_of_the_filling_at_length_zero(x, h0, W_x, W_h, b, W_y, b_y, lengths=None):
+    N, T, _ = x.shape
+    steps = np.full(N, T) if lengths is None else np.asarray(lengths)
+    state, h = h0, np.zeros((N, T, h0.shape[1]))
+    for t in range(T):
+        state = np.tanh(x[:, t] @ W_x + state @ W_h + b)
+        h[:, t] = state
+    return h[np.arange(N), steps - 1] @ W_y + b_y
+
+
+def vector_of_nothing_at_length_zero(x, h0, W_x, W_h, b, W_y, b_y, lengths=None):
+    N, T, _ = x.shape
+    steps = np.full(N, T) if lengths is None else np.asarray(lengths)
+    state = h0
+    for t in range(T):
+        state = np.where((t < steps)[:, None], np.tanh(x[:, t] @ W_x + state @ W_h + b), state)
+    return np.where((steps > 0)[:, None], state @ W_y + b_y, 0)
+
+
+def vector_of_the_last_output(x, h0, W_x, W_h, b, W_y, b_y, lengths=None):
+    N, T, _ = x.shape
+    steps = np.full(N, T) if lengths is None else np.asarray(lengths)
+    state, y = h0, np.zeros((N, T, len(b_y)))
+    for t in range(T):
+        running = (t < steps)[:, None]
+        state = np.where(running, np.tanh(x[:, t] @ W_x + state @ W_h + b), state)
+        y[:, t] = np.where(running, state @ W_y + b_y, 0)
+    return y[:, -1]
 
 
 SEQUENCE_TO_VECTOR = Exercise(
@@ -299,11 +373,11 @@ SEQUENCE_TO_VECTOR = Exercise(
             vector_of_the_mean_column,
         ),
         Misconception(
-            "length-zero-wraps",
-            "a sequence without a step is read in the wrong place",
-            "For a length of 0, what is lengths - 1, and which column does Python take for it?",
+            "length-zero-reads-zeros",
+            "a sequence without a step is read as if its state were 0",
+            "Which state has a sequence that has not taken a step yet, and does it stand in any column of h?",
             WRONG,
-            vector_that_wraps_at_length_zero,
+            vector_that_reads_zeros_at_length_zero,
         ),
         Misconception(
             "no-bias",
@@ -318,6 +392,27 @@ SEQUENCE_TO_VECTOR = Exercise(
             "This is sequence to sequence. How many outputs has one review, whatever its length?",
             SHAPES,
             vector_from_every_step,
+        ),
+        Misconception(
+            "length-zero-reads-the-filling",
+            "a sequence without a step is read after the filling",
+            "For a length of 0, what is lengths - 1, and which column does Python take for it?",
+            WRONG,
+            vector_of_the_filling_at_length_zero,
+        ),
+        Misconception(
+            "length-zero-gives-zero",
+            "a sequence without a step gives 0",
+            "It has a state all the same, the one that it began with. What does the readout make of it?",
+            SHAPES,
+            vector_of_nothing_at_length_zero,
+        ),
+        Misconception(
+            "last-output-column",
+            "the last column of the outputs is returned",
+            "What stands in the last column of y for a sequence that ended before it?",
+            WRONG,
+            vector_of_the_last_output,
         ),
     ),
 )
@@ -387,6 +482,15 @@ def vector_with_steps_in_front(v, steps, h0, W_x, W_h, b, W_y, b_y):
     return np.array(y)
 
 
+def vector_mixed_with_others(v, steps, h0, W_x, W_h, b, W_y, b_y):
+    x = np.tile(v, (steps, 1)).reshape(len(v), steps, -1)
+    state, y = h0, []
+    for t in range(steps):
+        state = np.tanh(x[:, t] @ W_x + state @ W_h + b)
+        y.append(state @ W_y + b_y)
+    return np.stack(y, axis=1)
+
+
 VECTOR_TO_SEQUENCE = Exercise(
     name="vector_to_sequence",
     kind="function",
@@ -442,6 +546,13 @@ VECTOR_TO_SEQUENCE = Exercise(
             SHAPES,
             vector_with_steps_in_front,
         ),
+        Misconception(
+            "vectors-mixed",
+            "a sequence is fed the vectors of others",
+            "Print the inputs that you made for the first sequence. Are they the same vector at every step?",
+            SHAPES,
+            vector_mixed_with_others,
+        ),
     ),
 )
 
@@ -450,14 +561,22 @@ VECTOR_TO_SEQUENCE = Exercise(
 
 
 def loss_arguments(
-    rng: np.random.Generator, N=3, T=5, V=4, lengths=None, scale=1.5, filling: int | None = None, dtype=np.float64
+    rng: np.random.Generator,
+    N=3,
+    T=5,
+    V=4,
+    lengths=None,
+    scale=1.5,
+    filling: int | None = None,
+    louder=3.0,
+    dtype=np.float64,
 ) -> list[np.ndarray]:
     """``logits, targets`` and, where given, ``lengths``; in the filling stand louder scores and other targets."""
     logits, targets = scale * rng.normal(size=(N, T, V)), rng.integers(V, size=(N, T))
     if lengths is None:
         return [logits.astype(dtype), targets]
     after = np.arange(T) >= np.array(lengths)[:, None]
-    logits[after] *= 3
+    logits[after] *= louder
     if filling is not None:
         targets[after] = filling
     return [logits.astype(dtype), targets, np.array(lengths)]
@@ -474,6 +593,7 @@ def loss_cases(rng: np.random.Generator) -> list[Case]:
         case("mask", "a batch with more filling than steps", N=4, T=9, V=6, lengths=[2, 1, 3, 9]),
         case("mask", "targets of -1 in the filling", lengths=[2, 5, 4], filling=-1),
         case("edges", "scores of a thousand and more", scale=1500.0),
+        case("edges", "scores of nan in the filling", lengths=[3, 5, 2], louder=np.nan),
         case("edges", "a sequence without a step", N=3, T=4, V=5, lengths=[0, 4, 2]),
         case("edges", "a batch without a single real step", N=2, T=3, lengths=[0, 0]),
         case("edges", "one step, two tokens", N=1, T=1, V=2),
@@ -539,6 +659,34 @@ def loss_without_a_logarithm(logits, targets, lengths=None):
     return np.where(np.arange(T) < steps[:, None], losses, 0).sum() / max(steps.sum(), 1)
 
 
+def loss_for_each_sequence(logits, targets, lengths=None):
+    N, T, _ = logits.shape
+    steps = np.full(N, T) if lengths is None else np.asarray(lengths)
+    lowered = logits - logits.max(axis=-1, keepdims=True)
+    log_p = lowered - np.log(np.exp(lowered).sum(axis=-1, keepdims=True))
+    losses = -np.take_along_axis(log_p, targets[..., None], axis=-1)[..., 0]
+    return np.where(np.arange(T) < steps[:, None], losses, 0).sum() / N
+
+
+def loss_as_a_mean_of_the_means_that_exist(logits, targets, lengths=None):
+    N, T, _ = logits.shape
+    steps = np.full(N, T) if lengths is None else np.asarray(lengths)
+    lowered = logits - logits.max(axis=-1, keepdims=True)
+    log_p = lowered - np.log(np.exp(lowered).sum(axis=-1, keepdims=True))
+    losses = -np.take_along_axis(log_p, targets[..., None], axis=-1)[..., 0]
+    means = np.where(np.arange(T) < steps[:, None], losses, 0).sum(axis=1) / np.maximum(steps, 1)
+    return means.sum() / max((steps > 0).sum(), 1)
+
+
+def loss_with_the_filling_as_a_loss_of_zero(logits, targets, lengths=None):
+    N, T, _ = logits.shape
+    steps = np.full(N, T) if lengths is None else np.asarray(lengths)
+    lowered = logits - logits.max(axis=-1, keepdims=True)
+    log_p = lowered - np.log(np.exp(lowered).sum(axis=-1, keepdims=True))
+    losses = -np.take_along_axis(log_p, targets[..., None], axis=-1)[..., 0]
+    return (losses * (np.arange(T) < steps[:, None])).mean()
+
+
 MASKED_CROSS_ENTROPY = Exercise(
     name="masked_cross_entropy",
     kind="function",
@@ -549,7 +697,7 @@ MASKED_CROSS_ENTROPY = Exercise(
     groups=(
         Group("real", "the mean over steps that are all real", 1.0),
         Group("mask", "the filling does not count", 1.5),
-        Group("edges", "huge scores, no step at all, float32", 1.0),
+        Group("edges", "huge scores, nan in the filling, no step at all, float32", 1.0),
         Group("unchanged", "leaves its arguments as they are", 0.5, property="unchanged"),
     ),
     misconceptions=(
@@ -601,6 +749,27 @@ MASKED_CROSS_ENTROPY = Exercise(
             "What should a step cost whose true token has almost no probability: about 1, or much more?",
             MASKS,
             loss_without_a_logarithm,
+        ),
+        Misconception(
+            "divided-by-the-sequences",
+            "the sum is divided by the number of sequences",
+            "Make every sequence twice as long, with steps that are no worse. Should the loss double?",
+            MASKS,
+            loss_for_each_sequence,
+        ),
+        Misconception(
+            "mean-of-means-that-exist",
+            "a step of a short sequence weighs more than one of a long sequence",
+            "Of a sequence of 1 step and one of 9, which of the ten steps weighs most in your mean?",
+            MASKS,
+            loss_as_a_mean_of_the_means_that_exist,
+        ),
+        Misconception(
+            "filling-times-zero",
+            "the filling is multiplied by 0, and counts as steps without a loss",
+            "By how many steps do you divide, and what is 0 times nan?",
+            WRONG,
+            loss_with_the_filling_as_a_loss_of_zero,
         ),
     ),
 )
@@ -798,6 +967,10 @@ def inputs_with_the_first_replaced(targets, start):
     return inputs
 
 
+def inputs_that_begin_with_zero(targets, start):
+    return np.concatenate([np.zeros((len(targets), 1), targets.dtype), targets[:, :-1]], axis=1)
+
+
 DECODER_INPUTS = Exercise(
     name="decoder_inputs",
     kind="function",
@@ -845,6 +1018,13 @@ DECODER_INPUTS = Exercise(
             "Which token should be read at the second step, and does it still stand anywhere in your result?",
             FORCING,
             inputs_with_the_first_replaced,
+        ),
+        Misconception(
+            "start-not-used",
+            "the first input is 0, whatever start is",
+            "Call it with two different start tokens. Does anything change?",
+            FORCING,
+            inputs_that_begin_with_zero,
         ),
     ),
 )
@@ -999,6 +1179,55 @@ def greedy_with_zeros_after_the_end(h, E, W_x, W_h, b, W_y, b_y, start, end, ste
     return tokens, lengths
 
 
+def greedy_with_lengths_up_to_the_limit(h, E, W_x, W_h, b, W_y, b_y, start, end, steps):
+    token, alive = np.full(len(h), start), np.ones(len(h), bool)
+    tokens, lengths = np.full((len(h), steps), end), np.zeros(len(h), int)
+    for t in range(steps):
+        h = np.tanh(E[token] @ W_x + h @ W_h + b)
+        token = np.where(alive, (h @ W_y + b_y).argmax(axis=1), end)
+        alive = token != end
+        tokens[:, t] = token
+        lengths += 1
+    return tokens, lengths
+
+
+def greedy_without_a_bias(h, E, W_x, W_h, b, W_y, b_y, start, end, steps):
+    token, alive = np.full(len(h), start), np.ones(len(h), bool)
+    tokens, lengths = np.full((len(h), steps), end), np.zeros(len(h), int)
+    for t in range(steps):
+        h = np.tanh(E[token] @ W_x + h @ W_h + b)
+        token = np.where(alive, (h @ W_y).argmax(axis=1), end)
+        lengths += alive
+        alive = token != end
+        tokens[:, t] = token
+    return tokens, lengths
+
+
+def greedy_that_keeps_what_it_reads(h, E, W_x, W_h, b, W_y, b_y, start, end, steps):
+    token, alive = np.full(len(h), start), np.ones(len(h), bool)
+    tokens, lengths = np.full((len(h), steps), end), np.zeros(len(h), int)
+    for t in range(steps):
+        tokens[:, t] = token
+        h = np.tanh(E[token] @ W_x + h @ W_h + b)
+        token = np.where(alive, (h @ W_y + b_y).argmax(axis=1), end)
+        lengths += alive
+        alive = token != end
+    return tokens, lengths
+
+
+def greedy_that_leaves_the_others_unfinished(h, E, W_x, W_h, b, W_y, b_y, start, end, steps):
+    token = np.full(len(h), start)
+    tokens, lengths = np.full((len(h), steps), end), np.full(len(h), steps)
+    for t in range(steps):
+        h = np.tanh(E[token] @ W_x + h @ W_h + b)
+        token = (h @ W_y + b_y).argmax(axis=1)
+        tokens[:, t] = token
+        lengths[token == end] = t + 1
+        if (token == end).any():
+            break
+    return tokens, lengths
+
+
 GREEDY_DECODE = Exercise(
     name="greedy_decode",
     kind="function",
@@ -1061,6 +1290,34 @@ GREEDY_DECODE = Exercise(
             "Is 0 always the number of the end token, or was the end passed in?",
             GREEDY,
             greedy_with_zeros_after_the_end,
+        ),
+        Misconception(
+            "lengths-run-on",
+            "the lengths do not stop at the first end",
+            "Which of the end tokens in a row has the decoder written, and which are only there to fill it up?",
+            GREEDY,
+            greedy_with_lengths_up_to_the_limit,
+        ),
+        Misconception(
+            "no-bias",
+            "the readout has no bias",
+            "Which of the arguments plays no part in your scores?",
+            SHAPES,
+            greedy_without_a_bias,
+        ),
+        Misconception(
+            "reads-kept",
+            "the tokens that were read are kept, not those that were written",
+            "What is the first column of your tokens, whatever the weights are?",
+            GREEDY,
+            greedy_that_keeps_what_it_reads,
+        ),
+        Misconception(
+            "others-unfinished",
+            "the loop ends with the first sequence that ends",
+            "Which condition ends your loop: that any sequence has ended, or that all have?",
+            GREEDY,
+            greedy_that_leaves_the_others_unfinished,
         ),
     ),
 )
@@ -1259,6 +1516,110 @@ class EncoderDecoderOfTheCPUOnly(nn.Module):
         return torch.stack(scores, dim=1)
 
 
+class EncoderDecoderOfProbabilities(nn.Module):
+    def __init__(self, source_size, target_size, hidden_size):
+        super().__init__()
+        new = lambda *shape: nn.Parameter(torch.randn(*shape) / hidden_size**0.5)
+        self.encoder_W_x, self.decoder_W_x = new(source_size, hidden_size), new(target_size, hidden_size)
+        self.encoder_W_h, self.decoder_W_h = new(hidden_size, hidden_size), new(hidden_size, hidden_size)
+        self.encoder_b, self.decoder_b = new(hidden_size), new(hidden_size)
+        self.W_y, self.b_y = new(hidden_size, target_size), new(target_size)
+
+    def forward(self, x, y_in, lengths=None):
+        state, scores = x.new_zeros(x.shape[0], self.encoder_b.shape[0]), []
+        for t in range(x.shape[1]):
+            new = torch.tanh(x[:, t] @ self.encoder_W_x + state @ self.encoder_W_h + self.encoder_b)
+            state = new if lengths is None else torch.where((t < lengths)[:, None], new, state)
+        for t in range(y_in.shape[1]):
+            state = torch.tanh(y_in[:, t] @ self.decoder_W_x + state @ self.decoder_W_h + self.decoder_b)
+            scores.append(torch.softmax(state @ self.W_y + self.b_y, dim=-1))
+        return torch.stack(scores, dim=1)
+
+
+class EncoderDecoderOneStepTooLong(nn.Module):
+    def __init__(self, source_size, target_size, hidden_size):
+        super().__init__()
+        new = lambda *shape: nn.Parameter(torch.randn(*shape) / hidden_size**0.5)
+        self.encoder_W_x, self.decoder_W_x = new(source_size, hidden_size), new(target_size, hidden_size)
+        self.encoder_W_h, self.decoder_W_h = new(hidden_size, hidden_size), new(hidden_size, hidden_size)
+        self.encoder_b, self.decoder_b = new(hidden_size), new(hidden_size)
+        self.W_y, self.b_y = new(hidden_size, target_size), new(target_size)
+
+    def forward(self, x, y_in, lengths=None):
+        state, scores = x.new_zeros(x.shape[0], self.encoder_b.shape[0]), []
+        for t in range(x.shape[1]):
+            new = torch.tanh(x[:, t] @ self.encoder_W_x + state @ self.encoder_W_h + self.encoder_b)
+            state = new if lengths is None else torch.where((t <= lengths)[:, None], new, state)
+        for t in range(y_in.shape[1]):
+            state = torch.tanh(y_in[:, t] @ self.decoder_W_x + state @ self.decoder_W_h + self.decoder_b)
+            scores.append(state @ self.W_y + self.b_y)
+        return torch.stack(scores, dim=1)
+
+
+class EncoderDecoderThatShiftsAgain(nn.Module):
+    def __init__(self, source_size, target_size, hidden_size):
+        super().__init__()
+        new = lambda *shape: nn.Parameter(torch.randn(*shape) / hidden_size**0.5)
+        self.encoder_W_x, self.decoder_W_x = new(source_size, hidden_size), new(target_size, hidden_size)
+        self.encoder_W_h, self.decoder_W_h = new(hidden_size, hidden_size), new(hidden_size, hidden_size)
+        self.encoder_b, self.decoder_b = new(hidden_size), new(hidden_size)
+        self.W_y, self.b_y = new(hidden_size, target_size), new(target_size)
+
+    def forward(self, x, y_in, lengths=None):
+        state, scores = x.new_zeros(x.shape[0], self.encoder_b.shape[0]), []
+        for t in range(x.shape[1]):
+            new = torch.tanh(x[:, t] @ self.encoder_W_x + state @ self.encoder_W_h + self.encoder_b)
+            state = new if lengths is None else torch.where((t < lengths)[:, None], new, state)
+        y_in = torch.cat([torch.zeros_like(y_in[:, :1]), y_in[:, :-1]], dim=1)
+        for t in range(y_in.shape[1]):
+            state = torch.tanh(y_in[:, t] @ self.decoder_W_x + state @ self.decoder_W_h + self.decoder_b)
+            scores.append(state @ self.W_y + self.b_y)
+        return torch.stack(scores, dim=1)
+
+
+class EncoderDecoderThatReadsItsScores(nn.Module):
+    def __init__(self, source_size, target_size, hidden_size):
+        super().__init__()
+        new = lambda *shape: nn.Parameter(torch.randn(*shape) / hidden_size**0.5)
+        self.encoder_W_x, self.decoder_W_x = new(source_size, hidden_size), new(target_size, hidden_size)
+        self.encoder_W_h, self.decoder_W_h = new(hidden_size, hidden_size), new(hidden_size, hidden_size)
+        self.encoder_b, self.decoder_b = new(hidden_size), new(hidden_size)
+        self.W_y, self.b_y = new(hidden_size, target_size), new(target_size)
+
+    def forward(self, x, y_in, lengths=None):
+        state, scores = x.new_zeros(x.shape[0], self.encoder_b.shape[0]), []
+        for t in range(x.shape[1]):
+            new = torch.tanh(x[:, t] @ self.encoder_W_x + state @ self.encoder_W_h + self.encoder_b)
+            state = new if lengths is None else torch.where((t < lengths)[:, None], new, state)
+        read = y_in[:, 0]
+        for _ in range(y_in.shape[1]):
+            state = torch.tanh(read @ self.decoder_W_x + state @ self.decoder_W_h + self.decoder_b)
+            read = state @ self.W_y + self.b_y
+            scores.append(read)
+        return torch.stack(scores, dim=1)
+
+
+class EncoderDecoderWithTransposedWeights(nn.Module):
+    def __init__(self, source_size, target_size, hidden_size):
+        super().__init__()
+        new = lambda *shape: nn.Parameter(torch.randn(*shape) / hidden_size**0.5)
+        self.encoder_W_x, self.decoder_W_x = new(source_size, hidden_size), new(target_size, hidden_size)
+        self.encoder_W_h, self.decoder_W_h = new(hidden_size, hidden_size), new(hidden_size, hidden_size)
+        self.encoder_b, self.decoder_b = new(hidden_size), new(hidden_size)
+        self.W_y, self.b_y = new(hidden_size, target_size), new(target_size)
+
+    def forward(self, x, y_in, lengths=None):
+        state, scores = x.new_zeros(x.shape[0], self.encoder_b.shape[0]), []
+        for t in range(x.shape[1]):
+            new = torch.tanh(x[:, t] @ self.encoder_W_x + state @ self.encoder_W_h + self.encoder_b)
+            state = new if lengths is None else torch.where((t < lengths)[:, None], new, state)
+        for t in range(y_in.shape[1]):
+            heard = state @ self.decoder_W_h.T
+            state = torch.tanh(y_in[:, t] @ self.decoder_W_x + heard + self.decoder_b)
+            scores.append(state @ self.W_y + self.b_y)
+        return torch.stack(scores, dim=1)
+
+
 ENCODER_DECODER = Exercise(
     name="EncoderDecoder",
     kind="module",
@@ -1327,6 +1688,41 @@ ENCODER_DECODER = Exercise(
             "On which device does torch.zeros put its result when it is not told? Where does x live?",
             f"{PAGE}#the-same-in-pytorch",
             EncoderDecoderOfTheCPUOnly,
+        ),
+        Misconception(
+            "probabilities",
+            "probabilities are returned, not scores",
+            "Can a score be negative? Which function made yours add up to 1?",
+            SHAPES,
+            EncoderDecoderOfProbabilities,
+        ),
+        Misconception(
+            "one-step-too-long",
+            "the encoder reads one step of the filling",
+            "A source of length 2 has the steps t = 0 and t = 1. What does your comparison say at t = 2?",
+            MASKS,
+            EncoderDecoderOneStepTooLong,
+        ),
+        Misconception(
+            "shifts-again",
+            "y_in is shifted once more",
+            "y_in is what the decoder reads. Who has moved the targets by one step already?",
+            FORCING,
+            EncoderDecoderThatShiftsAgain,
+        ),
+        Misconception(
+            "reads-its-scores",
+            "the decoder reads its own scores, not y_in",
+            "Under teacher forcing, what is read at the second step? Which column of y_in do you never use?",
+            FORCING,
+            EncoderDecoderThatReadsItsScores,
+        ),
+        Misconception(
+            "transposed-recurrence",
+            "decoder_W_h is turned round",
+            "Here weights are stored (from, to). What does that ask of the product with the state?",
+            f"{PAGE}#the-same-in-pytorch",
+            EncoderDecoderWithTransposedWeights,
         ),
     ),
 )

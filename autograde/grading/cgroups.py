@@ -55,7 +55,7 @@ class Group:
             if "memory" in place.controllers:
                 size = (memory_mb * 5 // 4 + BASE_MB) * 2**20
                 _set(place.folder / ("memory.max" if place.version == 2 else "memory.limit_in_bytes"), size)
-            if "cpu" in place.controllers:  # as nice as we are: inside a group, niceness counts among its own only
+            if "cpu" in place.controllers and not sessions_are_equal():  # inside, niceness counts among its own only
                 nice = os.getpriority(os.PRIO_PROCESS, 0)
                 _set(place.folder / "cpu.weight.nice", nice)
                 _set(place.folder / "cpu.shares", max(2, round(1024 / 1.25**nice)))
@@ -135,6 +135,11 @@ def candidates(mounts: str, own: str, controller: str) -> list[Place]:
             ours = [group for names, group in groups.items() if controller in names.split(",")]
             found += [Place(_below(Path(where), root, group), (controller,), 1) for group in ours]
     return found
+
+
+def sessions_are_equal() -> bool:
+    """Whether the kernel shares the processor between sessions, however nice they are, as it does on desktops."""
+    return _words(Path("/proc/sys/kernel/sched_autogroup_enabled")) == ["1"]
 
 
 def _below(where: Path, root: str, group: str) -> Path:

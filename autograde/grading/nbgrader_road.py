@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 from nbconvert.exporters import NotebookExporter
+from nbformat.v4 import new_code_cell
 from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Float, Integer, Unicode
@@ -66,18 +67,22 @@ class SandboxedSubmission(NotebookExporter):
 
 
 class ShipKit(NbGraderPreprocessor):
-    """Puts the kit, the visible checks and the data into the release that nbgrader writes.
+    """Puts the kit, the visible checks, the data and a cell that finds them into the release that nbgrader writes.
 
     An assignment without exercises, such as an instructor's own with tests in its notebook, is released as it is.
     """
 
     def preprocess(self, nb, resources):
-        try:
-            made = release.files(resources["nbgrader"]["assignment"])
-        except LookupError:
-            made = {}
-        resources.setdefault("outputs", {}).update(made)
+        assignment = resources["nbgrader"]["assignment"]
         nb.metadata.pop("celltoolbar", None)
+        try:
+            made = release.files(assignment)
+        except LookupError:
+            return nb, resources
+        resources.setdefault("outputs", {}).update(made)
+        first = next((place for place, cell in enumerate(nb.cells) if cell.cell_type == "code"), len(nb.cells))
+        fixed = {"deletable": False, "editable": False}
+        nb.cells.insert(first, new_code_cell(release.finder(assignment), id="find-kit", metadata=fixed))
         return nb, resources
 
 

@@ -20,6 +20,7 @@ from distributed.security import Security
 
 from autograde.grading.execute import Run
 from autograde.grading.jobs import Done, perform
+from autograde.grading.rooms import ROOMS
 
 if TYPE_CHECKING:  # it knows the answers; a cluster's machines share the settings below and hold none
     from autograde.grading.submission import Work
@@ -89,6 +90,7 @@ class Pool:
                 threads_per_worker=1,
                 host="127.0.0.1",
                 dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port: several may grade at once
                 memory_limit=0,
                 security=True,  # other users of this machine cannot talk to it
                 silence_logs=logging.CRITICAL,
@@ -136,6 +138,9 @@ class Pool:
 
     def _next(self, finished: as_completed, waiting: dict[str, Work]) -> tuple[Work, Done]:
         future: Future = next(finished)
+        while future.status == "lost":  # its worker died with the reply: the scheduler has it performed again
+            finished.add(future)
+            future = next(finished)
         work = waiting.pop(str(future.key))
         if future.status == "finished":
             return work, future.result()
@@ -147,3 +152,29 @@ class Pool:
         if error is not None:
             raise error
         raise NoWorkers("the scheduler is gone. What was graded is recorded; the same command goes on from here")
+
+
+class Performers:
+    """Who performs jobs, as a context: this process where one is enough, else a pool, opened once when it is needed."""
+
+    def __init__(self, workers: int, scheduler: str | None = None, security: Security | None = None) -> None:
+        self.workers, self.scheduler, self.security = workers, scheduler, security
+        self.closing = contextlib.ExitStack()
+        self.pool: Pool | None = None
+
+    def __enter__(self) -> Performers:
+        self.closing.callback(ROOMS.close)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.closing.close()
+
+    def perform(self, works: Iterable[Work], count: int) -> Iterator[tuple[Work, Done | None]]:
+        """Perform the jobs of ``count`` works; see ``Pool.perform``."""
+        if not self.scheduler and min(self.workers, count) <= 1:
+            for work in works:
+                yield work, perform(work.job) if work.job else None
+            return
+        if self.pool is None:
+            self.pool = self.closing.enter_context(Pool(self.workers, self.scheduler, self.security))
+        yield from self.pool.perform(works)

@@ -56,20 +56,37 @@ class Cold:
         assert self.process.stderr is not None
         return self.process.stderr.read(2000).decode(errors="replace").strip()
 
-    def interrupt(self) -> None:
-        """Send SIGINT to the notebook's own process: the first Python below."""
+    def notebook(self) -> psutil.Process | None:
+        """The notebook's own process: the first Python below."""
         with contextlib.suppress(psutil.NoSuchProcess):
             top = psutil.Process(self.pid)
             for process in [top, *top.children(recursive=True)]:
                 if sandbox.INSIDE.name in " ".join(process.cmdline()) and process.name() != "bwrap":
-                    process.send_signal(signal.SIGINT)
-                    break
+                    return process
+        return None
 
     def close(self) -> None:
         assert self.process.stderr is not None
         self.process.stderr.close()
         if self.group:
             self.group.close()
+
+
+def interrupt(room: Cold | Fork) -> None:
+    """Send SIGINT to the notebook's own process."""
+    process = room.notebook()
+    if process is not None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGINT)
+
+
+def waited_s(room: Cold | Fork) -> float:
+    """Seconds that the notebook's own process was ready to run while others had the processor, as the kernel counts."""
+    process = room.notebook()
+    try:
+        return int(Path(f"/proc/{process.pid}/schedstat").read_text().split()[1]) / 1e9 if process else 0.0
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 class WarmFault(RuntimeError):
@@ -188,9 +205,11 @@ class Fork:
     def words(self) -> str:
         return ""
 
-    def interrupt(self) -> None:
+    def notebook(self) -> psutil.Process | None:
+        """The notebook's own process, below process 1 of the room."""
         with contextlib.suppress(psutil.NoSuchProcess, IndexError):
-            self.keeper.children()[0].children()[0].send_signal(signal.SIGINT)
+            return self.keeper.children()[0].children()[0]
+        return None
 
     def close(self) -> None:
         self.kill()

@@ -130,10 +130,17 @@ def conclude(work: Work, done: Done | None) -> Graded:
             verdicts[cell] = _unreadable(probe, work.rebuilt)
         else:
             reply = done.replies.get(cell) or Reply("dead", detail=result.detail or "nothing came back")
-            verdicts[cell] = printable(judge.verdict(probe, reply, sources.get(cell, "")))
+            verdicts[cell] = printable(_with_time(judge.verdict(probe, reply, sources.get(cell, "")), result))
     for index, outputs in result.outputs.items():
         notebook.cells[index].outputs = [nbformat.from_dict(output) for output in outputs]
     return Graded(notebook, verdicts, printable(_record(work, result, verdicts)))
+
+
+def _with_time(verdict: Verdict, result: Run) -> Verdict:
+    """A verdict on something that is missing or fails says so where a cell before it ran out of time."""
+    if verdict["reason"] in ("missing", "raised", "none") and result.limits_hit:
+        return {**verdict, "message": f"{verdict['message']} But a cell of this notebook ran out of time."}
+    return verdict
 
 
 def _record(work: Work, result: Run, verdicts: dict[str, Verdict]) -> dict:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -193,6 +196,31 @@ def test_a_fork_bomb_is_stopped() -> None:
     bomb = "import os, time\nfor _ in range(200):\n    if os.fork() == 0: time.sleep(60); os._exit(0)"
     result, _ = execute(bomb, limits=Limits(cell_s=20, notebook_s=60, processes=20))
     assert result.reason == "dead" and "processes" in result.detail
+
+
+@pytest.fixture
+def busy_machine() -> Iterator[None]:
+    """Four other processes for each core that want it all."""
+    loop = [sys.executable, "-c", "while True: pass"]
+    loops = [subprocess.Popen(loop, start_new_session=True) for _ in range(4 * (os.cpu_count() or 1))]
+    yield
+    for loop in loops:
+        loop.kill()
+        loop.wait()
+
+
+def test_waiting_for_a_busy_processor_is_no_time_that_a_cell_took(busy_machine: None) -> None:
+    work = "import time\nwhile time.process_time() < begun + 1.5: pass"
+    limits = Limits(cell_s=3, notebook_s=60)
+    result, _ = execute(f"import time\nbegun = time.process_time()\n{work}", limits=limits)
+    assert (result.reason, result.limits_hit) == ("ok", [])
+    assert result.seconds[0] > 3, "the machine was not busy enough to show anything"
+
+
+def test_sleeping_is_time_that_a_cell_took(busy_machine: None) -> None:
+    result, _ = execute("import time\ntime.sleep(60)", limits=Limits(cell_s=2, notebook_s=60))
+    assert result.limits_hit == ["this cell ran for more than 2 s"]
+    assert result.seconds[0] < 6
 
 
 def test_output_is_cut_off() -> None:

@@ -133,11 +133,11 @@ def loss_in_loops(logits, targets, lengths=None):
 
 def loss_with_a_one_hot_target(logits, targets, lengths=None):
     N, T, V = logits.shape
-    mask = np.ones((N, T)) if lengths is None else (np.arange(T)[None] < np.array(lengths)[:, None]) * 1.0
+    mask = np.ones((N, T), bool) if lengths is None else np.arange(T)[None] < np.array(lengths)[:, None]
     z = logits - np.max(logits, axis=2)[:, :, None]
     log_p = z - np.log(np.sum(np.exp(z), axis=2))[:, :, None]
     truth = targets[..., None] == np.arange(V)
-    return -(log_p * truth * mask[..., None]).sum() / max(mask.sum(), 1)
+    return -log_p[truth & mask[..., None]].sum() / max(mask.sum(), 1)
 
 
 def loss_with_logaddexp(logits, targets, lengths=None):
