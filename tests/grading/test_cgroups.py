@@ -99,9 +99,7 @@ def test_version_1_takes_ones_own_group_in_each_hierarchy() -> None:
     assert cpu == []
 
 
-def test_a_grader_that_was_told_to_be_nice_has_nice_sandboxes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_grader_that_was_told_to_be_nice_has_nice_sandboxes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cgroups, "sessions_are_equal", lambda: False)
     group = cgroups.Group((cgroups.Place(tmp_path, ("cpu",), 1),))
     for name in ("cpu.weight.nice", "cpu.shares"):
