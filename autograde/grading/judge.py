@@ -15,7 +15,8 @@ from autograde.kit.plain import PlainError, decode, encode
 from autograde.kit.staging import Question, Verdict, judge, without_outcome
 
 STATUSES = {
-    "ok", "missing", "not_callable", "stub", "raised", "none", "count", "not_module", "weights", "forbidden",
+    "ok", "missing", "not_callable", "stub", "raised", "none", "count", "not_module", "not_tensors", "weights",
+    "forbidden",
 }  # fmt: skip
 
 

@@ -89,7 +89,7 @@ def _call_module(cls: Any, call: dict, names: list[str]) -> Outcome:
     tensors = result["outputs"]
     if not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
         kinds = ", ".join(type(tensor).__name__ for tensor in tensors.values())
-        return {"status": "raised", "error": {"type": "TypeError", "message": f"got {kinds}; expected tensors"}}
+        return {"status": "not_tensors", "error": {"message": kinds}}
     if device == "meta":
         stays = all(tensor.device.type == "meta" for tensor in tensors.values())
         return {"status": "ok", "outputs": {"device": np.array(float(stays))}}

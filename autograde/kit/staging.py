@@ -302,6 +302,8 @@ def _status_words(result: Outcome, case: dict) -> str:
         "none": f"{on}it returned None. Is there a return statement at the end?",
         "count": f"{on}it returned {error.get('count')} output{'s' * (error.get('count') != 1)}; "
         f"expected {len(case['expected'])}: {', '.join(case['expected'])}.",
+        "not_tensors": f"{on}it returned {error.get('message', 'something else')}; expected a tensor for each of: "
+        f"{', '.join(name for name in case['expected'] if not name.startswith('gradient of '))}.",
         "forbidden": f"It uses {error.get('message', 'a layer of torch')}. Here you build it yourself.",
         "not_module": f"It made {article(error.get('type', 'an object'))}; expected a torch.nn.Module.",
         "weights": f"Its parameters are {own}; expected {asked}.",

@@ -28,7 +28,7 @@ def contents() -> list[str]:
 
 PAGES = [path.removeprefix("chapters/") for path in contents()]
 ASIDE = {
-    *("intro", "studying", "notation", "scoreboard", "claims", "teaching"),
+    *("intro", "studying", "notation", "scoreboard", "claims", "teaching", "scale"),
     *("conventions", "api", "glossary", "colophon", "bibliography"),
 }
 NAMES = [name for name in PAGES if name not in ASIDE]

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from autograde import exercises
 from autograde.exercises.definition import Case, Exercise, Group, Measure, Misconception, OwnGradient
 from autograde.grading.judge import probe, verdict
 from autograde.grading.questions import inside, question
@@ -314,3 +315,20 @@ def test_what_is_expected_in_single_precision_is_compared_as_such() -> None:
     for exercise, points in ((single, 3.0), (dataclasses.replace(single, cases=cases), 0.0)):
         got = judged(exercise, lambda *args: tuple(value * (1 + 1e-5) for value in reference(*args)))
         assert got["points"] == points
+
+
+def test_a_module_that_returns_something_else_than_tensors_is_told_so() -> None:
+    module = next(e for name in exercises.names() for e in exercises.load(name).exercises if e.kind == "module")
+
+    class Wrapped(module.reference):
+        def forward(self, *inputs):
+            returned = super().forward(*inputs)
+            parts = returned if isinstance(returned, tuple) else (returned,)
+            return tuple([part] for part in parts) if len(parts) > 1 else [parts[0]]
+
+    asked = probe(module, 0)
+    got = verdict(asked, answer(asked, Wrapped))
+    assert (got["points"], got["reason"]) == (0, "not_tensors")
+    assert (
+        "it returned list" in got["message"] and f"expected a tensor for each of: {module.outputs[0]}" in got["message"]
+    )
