@@ -32,6 +32,7 @@ RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND, REC, PRIVATE = 1, 2, 4, 8, 32, 409
 PDEATHSIG, CAPBSET_DROP, NO_NEW_PRIVS, CAP_AMBIENT = 1, 24, 38, 47
 CAPABILITY_VERSION = 0x20080522
 FRESH = {"/tmp": 256, "/dev/shm": 64}  # MiB
+BELOW_FRESH = tuple(f"{place}/" for place in FRESH)
 ID = 1000  # who a student is inside
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -71,8 +72,11 @@ def become_a_room(folder_mb: int) -> None:
     mount(None, "/", None, REC | PRIVATE)
     for where, flags in mounted():
         mount(None, where, None, REMOUNT | BIND | RDONLY | flags)
+    below = [(os.open(where, os.O_PATH), where, flags) for where, flags in mounted() if where.startswith(BELOW_FRESH)]
     for where, size in {**FRESH, "/notebook": folder_mb}.items():
         mount("tmpfs", where, "tmpfs", NOSUID | NODEV, f"size={size}m,mode=0755")
+    for fd, where, flags in below:
+        show_again(fd, where, flags)
     mount("proc", "/proc", "proc", NOSUID | NODEV | NOEXEC)
     sys_fd = os.open("/proc/sys", os.O_PATH | os.O_DIRECTORY)  # as it is below what covers it next
     cover_the_kernels_files()
@@ -88,6 +92,16 @@ def become_a_room(folder_mb: int) -> None:
     drop_capabilities()
     if (os.getuid(), os.getgid()) != (ID, ID):
         raise OSError(f"is user {os.getuid()}; expected {ID}")
+
+
+def show_again(fd: int, where: str, flags: int) -> None:
+    """Mount what a fresh folder hides: a project that lies in ``/tmp`` has its Python there."""
+    if not Path(f"/proc/self/fd/{fd}").is_dir():
+        raise OSError(f"{where} is mounted and no folder")
+    Path(where).mkdir(parents=True, exist_ok=True)
+    mount(f"/proc/self/fd/{fd}", where, None, BIND)
+    mount(None, where, None, REMOUNT | BIND | RDONLY | flags)
+    os.close(fd)
 
 
 def cover_the_kernels_files() -> None:

@@ -182,10 +182,30 @@ def test_limits_are_those_of_the_submission_not_of_the_sandbox(own: Rooms) -> No
     assert not run("open('a', 'wb').write(bytes(2**22)); None", limits=large).outputs[0]
 
 
+def test_what_the_sandbox_needs_from_tmp_is_there_and_read_only(own: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project that lies in /tmp has its Python and its packages there."""
+    system = sandbox._system()
+    kit = ["--ro-bind", str(sandbox.KIT), "/tmp/project/lib", "--tmpfs", "/tmp/project/lib/__pycache__"]
+    monkeypatch.setattr(sandbox, "_system", lambda: [*system, *kit])
+    own.close()
+    result = run(
+        "import os\nassert 'plain.py' in os.listdir('/tmp/project/lib') and os.listdir('/tmp/project') == ['lib']",
+        "os.listdir('/tmp/project/lib/__pycache__')",
+        "open('/tmp/project/lib/mark', 'w')",
+        "open('/tmp/project/lib/__pycache__/mark', 'w')",
+        "open('/tmp/mark', 'w'); None",
+    )
+    own.close()
+    assert result.warm and not result.outputs[0] and not result.outputs[4]
+    assert text(result.outputs[1]) == "{'text/plain': '[]'}"
+    assert all("Read-only file system" in text(result.outputs[number]) for number in (2, 3))
+
+
 def test_a_warm_sandbox_that_is_killed_is_replaced(own: Rooms) -> None:
     run("1")
-    own._warm().process.kill()
-    own._warm().process.wait()
+    warm = own._warm()
+    warm.process.kill()
+    warm.process.wait()
     assert run("1 + 1").outputs[0][0]["data"] == {"text/plain": "2"}
 
 
