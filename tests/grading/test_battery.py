@@ -143,10 +143,12 @@ def test_nothing_arrived_at_any_listener(course: Course, listener: Listener) -> 
 def test_no_process_survives(course: Course) -> None:
     ROOMS.close()  # those of other tests in this process
     time.sleep(1)
-    for process in psutil.process_iter(["cmdline", "create_time"]):
+    below = {process.pid for process in psutil.Process().children(recursive=True)}
+    for process in psutil.process_iter(["cmdline", "ppid", "status"]):
         words = " ".join(process.info["cmdline"] or [])
+        left = process.pid in below or process.info["ppid"] == 1  # another worker's tests have sandboxes too
         ours = "/grader/inside.py" in words or str(course.root) in words
-        assert not (ours and process.is_running() and process.status() != psutil.STATUS_ZOMBIE), words[:300]
+        assert not (left and ours and process.info["status"] != psutil.STATUS_ZOMBIE), words[:300]
 
 
 def test_the_course_holds_what_it_held(course: Course) -> None:
