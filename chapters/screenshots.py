@@ -32,10 +32,10 @@ def hint_page(folder: Path) -> Path:
     notebook = nbformat.read(folder / "recurrent_neurons.ipynb", as_version=4)
     code = {cell.metadata.get("nbgrader", {}).get("grade_id", "imports"): cell for cell in notebook.cells[::-1]}
     code["rnn_step_solution"].source = WRONG_STEP
-    imports = next(cell for cell in notebook.cells if cell.cell_type == "code")
-    notebook.cells = [imports, code["rnn_step_solution"], code["rnn_step"]]
+    first = [cell for cell in notebook.cells if cell.id in ("find-kit", "imports")]
+    notebook.cells = [*first, code["rnn_step_solution"], code["rnn_step"]]
     ExecutePreprocessor(allow_errors=True, timeout=60).preprocess(notebook, {"metadata": {"path": str(folder)}})
-    notebook.cells = notebook.cells[1:]
+    notebook.cells = notebook.cells[len(first) :]
     page = folder / "hint.html"
     page.write_text(HTMLExporter(embed_images=True).from_notebook_node(notebook)[0], encoding="utf-8")
     return page
