@@ -36,6 +36,7 @@ FILES = (
 )
 DESELECTED = {
     "test_export": "it grades a notebook with its tests inside",
+    "remove_with_submissions": "it grades a notebook with its tests inside",
     "test_list_feedback_inbound": "it grades a notebook with its tests inside",
     "test_list_feedback_cached": "it grades a notebook with its tests inside",
 }
