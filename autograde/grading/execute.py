@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from autograde.grading import sandbox
 from autograde.grading.inside import HEADER
 from autograde.grading.rebuild import printable
@@ -70,6 +72,7 @@ class Session:
             os.close(to_write)
         for fd in (self.from_fd, self.to_fd):
             os.set_blocking(fd, False)
+        self.notebook: psutil.Process | None = None
         self.watcher = Watcher(self.room, limits)
         self.watcher.start()
 
@@ -99,6 +102,7 @@ class Session:
         if header is None or header.get("fault"):
             self.kill("it did not start in time" if header is None else f"it did not start: {header['fault']}")
             raise Dead(self.death)
+        self.notebook = self.room.notebook()  # found once, and before a student's code has run
         self.ends_at = time.monotonic() + self.limits.notebook_s
         self.ends_at_last = self.ends_at + (PATIENCE - 1) * self.limits.notebook_s
 
@@ -114,17 +118,17 @@ class Session:
         header, data = self._patient_answer(nonce, until, seconds)
         if header is not None:
             return header, data, False
-        interrupt(self.room)
+        interrupt(self.notebook)
         header, data = self._answer(nonce, time.monotonic() + GRACE_S)
         return header, data, True
 
     def _patient_answer(self, nonce: str, until: float, seconds: float) -> tuple[dict | None, bytes]:
         """The answer to a request. What the notebook had to wait for the processor is no time that it took."""
         last = until + (PATIENCE - 1) * seconds
-        waited = waited_s(self.room)
+        waited = waited_s(self.notebook)
         while True:
             header, data = self._answer(nonce, until)
-            more = waited_s(self.room) - waited
+            more = waited_s(self.notebook) - waited
             waited += more
             self.ends_at = min(self.ends_at + max(0.0, more), self.ends_at_last)
             until = min(until + more, last)

@@ -33,15 +33,7 @@ class Cold:
 
     def __init__(self, folder: Path, limits: Limits, fds: tuple[int, int], unsafe: bool) -> None:
         self.group = cgroups.group(limits.memory_mb, limits.processes)
-        command = sandbox.command(folder, limits, fds, unsafe)
-        self.process = subprocess.Popen(
-            self.group.command(command) if self.group else command,
-            pass_fds=fds,
-            env=sandbox.ENVIRONMENT,  # bubblewrap's own process can be seen inside: it carries nothing of the host
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
+        self.process = started(sandbox.command(folder, limits, fds, unsafe), fds, self.group)
         self.pid = self.process.pid
 
     def kill(self) -> None:
@@ -72,17 +64,27 @@ class Cold:
             self.group.close()
 
 
-def interrupt(room: Cold | Fork) -> None:
-    """Send SIGINT to the notebook's own process."""
-    process = room.notebook()
+def started(command: list[str], fds: tuple[int, ...], group: cgroups.Group | None) -> subprocess.Popen:
+    """A sandbox's process, in its group where it has one. Nothing of the host can be seen in it."""
+    return subprocess.Popen(
+        group.command(command) if group else command,
+        pass_fds=fds,
+        env=sandbox.ENVIRONMENT,  # bubblewrap's own process can be seen inside: it carries nothing of the host
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def interrupt(process: psutil.Process | None) -> None:
+    """Send SIGINT to a notebook's own process."""
     if process is not None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGINT)
 
 
-def waited_s(room: Cold | Fork) -> float:
-    """Seconds that the notebook's own process was ready to run while others had the processor, as the kernel counts."""
-    process = room.notebook()
+def waited_s(process: psutil.Process | None) -> float:
+    """Seconds that a notebook's own process was ready to run while others had the processor, as the kernel counts."""
     try:
         return int(Path(f"/proc/{process.pid}/schedstat").read_text().split()[1]) / 1e9 if process else 0.0
     except (OSError, IndexError, ValueError):
@@ -105,16 +107,8 @@ class Warm:
         usual = Limits()
         self.group = cgroups.group(usual.memory_mb, usual.processes)
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = sandbox.warm_command(theirs.fileno())
         try:
-            self.process = subprocess.Popen(
-                self.group.command(command) if self.group else command,
-                pass_fds=(theirs.fileno(),),
-                env=sandbox.ENVIRONMENT,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-            )
+            self.process = started(sandbox.warm_command(theirs.fileno()), (theirs.fileno(),), self.group)
         finally:
             theirs.close()
         if not self._answer(START_S).get("ready"):
