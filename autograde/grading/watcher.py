@@ -32,7 +32,8 @@ class Watcher(threading.Thread):
     def run(self) -> None:
         while not self._stop_asked.wait(EVERY_S):
             try:
-                self.reason = self._too_many() or self._too_much()
+                tree = self._tree()
+                self.reason = self._too_many(tree) or self._too_much(tree)
             except psutil.NoSuchProcess:
                 return
             if self.reason:
@@ -43,17 +44,19 @@ class Watcher(threading.Thread):
         self._stop_asked.set()
         self.join(timeout=5)
 
-    def _too_many(self) -> str:
-        many = len(self.process.children(recursive=True)) > self.limits.processes + 2
+    def _tree(self) -> list[psutil.Process]:
+        return self.process.children(recursive=True)
+
+    def _too_many(self, tree: list[psutil.Process]) -> str:
+        many = len(tree) > self.limits.processes + 2
         return f"it started more than {self.limits.processes} processes" if many else ""
 
-    def _too_much(self) -> str:
+    def _too_much(self, tree: list[psutil.Process]) -> str:
         counted = self.group.memory_mb() if self.group else None
         if counted is not None:
             used = counted - self.before_mb
             self.peak_mb = max(self.peak_mb, used)
             return self._words() if used > self.limits.memory_mb else ""
-        tree = self.process.children(recursive=True)
         resident = sum(map(_resident_mb, tree))
         self.peak_mb = max(self.peak_mb, resident)
         if resident <= self.limits.memory_mb:
@@ -61,7 +64,7 @@ class Watcher(threading.Thread):
         shares = 0.0  # what it shares, such as the libraries of a warm sandbox, counts in parts
         for process in tree:
             shares += _share_mb(process)
-            many = self._too_many()
+            many = self._too_many(self._tree())
             if many:
                 return many
         return self._words() if shares > self.limits.memory_mb else ""
