@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from autograde.grading.record import chapters_of
+
 BUILT = Path(__file__).resolve().parent.parent.parent / "_build" / "html"
 
 
@@ -43,8 +45,7 @@ def find(given: str, configured: str, beside: Path, built: Path = BUILT) -> Book
 def _named(book: str, beside: Path) -> Book:
     scheme = urlsplit(book).scheme.lower()
     if scheme in ("http", "https"):
-        address = book.split("#")[0].rstrip("/").removesuffix("/index.html")
-        return Book(address if address.endswith("/chapters") else f"{address}/chapters")
+        return Book(chapters_of(book.split("#")[0]))
     folder = Path(book).expanduser().resolve()
     if scheme and "://" in book or not (folder / "chapters").is_dir():
         raise ValueError(
