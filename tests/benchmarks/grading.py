@@ -38,7 +38,7 @@ from solutions.experiments.results import FOLDER
 from tests.benchmarks.measuring import Measured, python_environment, run
 from tests.benchmarks.otter import Otter, graded
 from tests.benchmarks.stages import stages
-from tests.grading.notebooks import ASSIGNMENT, ROOT, hand_in, release, replaced, solved
+from tests.grading.notebooks import ASSIGNMENT, ROOT, hand_in, light, release, replaced, solved
 
 STOCK = "c = get_config()\nc.CourseDirectory.course_id = 'stock'\nc.ExecutePreprocessor.timeout = 120\n"
 WAYS = {"ours, 2 workers": ["--workers", "2"], "ours, 1 worker": ["--workers", "1"]}
@@ -69,13 +69,6 @@ class Figures:
         return 60 * (self.count - 1) / (self.times[-1] - self.times[0]) if self.count > 1 else math.nan
 
 
-def light(course: Course) -> NotebookNode:
-    """The solved notebook without the cell of the ungraded experiment."""
-    notebook = solved(course)
-    notebook.cells = [cell for cell in notebook.cells if "load_seattle_weather()" not in cell.source]
-    return notebook
-
-
 def students(count: int) -> list[str]:
     return [f"s{number:05}" for number in range(count)]
 
@@ -92,7 +85,7 @@ def ours(folder: Path, count: int) -> Course:
     folder.mkdir()
     course = release(Course(folder))
     for student in students(count):
-        hand_in(course, student, light(course))
+        hand_in(course, student, light(solved(course)))
     return course
 
 
@@ -116,7 +109,7 @@ def stock(folder: Path, course: Course, count: int) -> Path:
     for student in students(count):
         place = folder / "submitted" / student / ASSIGNMENT
         shutil.copytree(kit(course), place / "kit")
-        nbformat.write(light(course), place / f"{ASSIGNMENT}.ipynb")
+        nbformat.write(light(solved(course)), place / f"{ASSIGNMENT}.ipynb")
     return folder
 
 
@@ -137,7 +130,7 @@ def nbgrader(step: str, folder: Path) -> Measured:
 
 def with_otter(folder: Path, python: str, course: Course, count: int) -> Otter:
     """The class in Otter, with one notebook that has a question wrong, which is graded at once."""
-    otter, right = Otter(folder, python), light(course)
+    otter, right = Otter(folder, python), light(solved(course))
     otter.prepare(right, kit(course))
     for student in students(count):
         otter.hand_in(student, right)

@@ -25,8 +25,7 @@ from autograde.grading.course import Course
 from autograde.grading.sandbox import Limits
 from autograde.grading.submission import grade
 from autograde.sample_class import hostile, replaced, submissions
-from tests.benchmarks.grading import light
-from tests.grading.notebooks import ASSIGNMENT, ROOT, hand_in, release
+from tests.grading.notebooks import ASSIGNMENT, ROOT, hand_in, light, release, solved
 
 CELL_S = 5.0  # so that an endless loop costs little
 HOSTILE_EVERY = 50
@@ -34,8 +33,7 @@ HOSTILE_EVERY = 50
 
 def kinds(course: Course) -> tuple[dict[str, str], dict[str, str]]:
     """Notebooks as text, by kind: the usual ones, and the hostile ones."""
-    right, blank = light(course), course.read_release(ASSIGNMENT)
-    blank.cells = [cell for cell in blank.cells if "load_seattle_weather()" not in cell.source]
+    right, blank = light(solved(course)), light(course.read_release(ASSIGNMENT))
     usual = {"right": nbformat.writes(right), "blank": nbformat.writes(blank)}
     for student, text in submissions(exercises.load(ASSIGNMENT), blank, right):
         if student.startswith(("half", "misconception-rnn_step", "misconception-neuron_step")):
