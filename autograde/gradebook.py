@@ -8,8 +8,10 @@ import logging
 import os
 import sys
 import warnings
+from functools import lru_cache
 from pathlib import Path
 
+import nbgrader.api
 from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
 from nbgrader.converters.base import BaseConverter, NbGraderException
@@ -17,10 +19,15 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config, PyFileConfigLoader
 
 from autograde.grading.course import Course
+from autograde.grading.refused import Refused
 from autograde.grading.release import pack
 
+# nbgrader opens the gradebook some seven times for each submission. With one engine for an address, what SQLAlchemy has
+# compiled is there the next time. Closing a gradebook still closes its connections.
+nbgrader.api.create_engine = lru_cache(nbgrader.api.create_engine)
 
-class NotRecorded(RuntimeError):
+
+class NotRecorded(Refused):
     """nbgrader could not do its part; the words are its own."""
 
 

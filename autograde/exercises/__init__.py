@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from autograde.exercises.definition import Assignment
@@ -16,12 +17,23 @@ def names() -> list[str]:
 HOUSE = ("__init__", "definition", "data")
 
 
+def chosen(asked: Iterable[str], default: Iterable[str]) -> list[str]:
+    """The assignments that were asked for, or those of ``default`` where none was.
+
+    Raises:
+        LookupError: one that was asked for does not exist; the message names those that do.
+    """
+    for name in asked:
+        if name not in names():
+            raise LookupError(f"no assignment is called {name!r}; there are: {', '.join(names())}")
+    return list(asked or default)
+
+
 def load(name: str) -> Assignment:
     """The assignment of this name.
 
     Raises:
-        LookupError: there is none; the message names those that exist.
+        LookupError: there is none.
     """
-    if name not in names():
-        raise LookupError(f"no assignment is called {name!r}; there are: {', '.join(names())}")
+    chosen([name], [])
     return importlib.import_module(f"autograde.exercises.{name}").ASSIGNMENT

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nbformat
-from nbformat.notebooknode import NotebookNode
+if TYPE_CHECKING:
+    from nbformat.notebooknode import NotebookNode
 
-from autograde.grading.rebuild import MAX_BYTES
-
+MAX_BYTES = 256 * 2**20  # of a notebook that is handed in
 HOME = Path(__file__).resolve().parent.parent / "course"
 
 
@@ -35,14 +35,23 @@ class Course:
 
     def read_release(self, assignment: str) -> NotebookNode:
         """The trusted release notebook; ``LookupError`` says what to do if it was not made."""
-        path = self.release_notebook(assignment)
-        if not path.exists():
+        import nbformat  # it takes half a second, and not everybody who asks where things lie reads them
+
+        self.look_for_release(assignment)
+        return nbformat.read(self.release_notebook(assignment), as_version=4)
+
+    def look_for_release(self, assignment: str) -> None:
+        """``LookupError``, which says what to do, if an assignment is not released."""
+        if not self.release_notebook(assignment).exists():
             raise LookupError(f"{assignment} is not released yet: run `autograde release {assignment}` first")
-        return nbformat.read(path, as_version=4)
 
     def students(self, assignment: str) -> list[str]:
         """Who handed something in for an assignment, by name."""
         return sorted(path.parent.name for path in self.root.glob(f"submitted/*/{assignment}") if path.is_dir())
+
+    def graded(self, assignment: str) -> list[str]:
+        """Whose submission of an assignment is graded, by name."""
+        return sorted(path.parent.name for path in self.root.glob(f"autograded/*/{assignment}") if path.is_dir())
 
     def submission(self, student: str, assignment: str) -> tuple[bytes | None, str]:
         """The bytes of a student's notebook and a note: another name is taken if it is the only notebook there."""

@@ -16,7 +16,7 @@ import psutil
 
 from autograde.grading import sandbox
 from autograde.grading.inside import HEADER
-from autograde.grading.rebuild import printable
+from autograde.grading.printable import printable
 from autograde.grading.rooms import ROOMS, START_S, interrupt, waited_s
 from autograde.grading.sandbox import Limits
 from autograde.grading.watcher import Watcher
@@ -51,6 +51,15 @@ class Run:
     peak_mb: float = 0.0
     unsafe: bool = False
     warm: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is needed of a notebook's cell to run it; ``metadata`` holds nbgrader's marks."""
+
+    cell_type: str
+    source: str
+    metadata: dict
 
 
 class Dead(Exception):

@@ -5,13 +5,14 @@ A job is complete in itself, so that it can run in this process, in another, or 
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import nbformat
-
-from autograde.grading.execute import Ask, Reply, Run, run
+from autograde.grading.execute import Ask, Cell, Reply, Run, run
+from autograde.grading.refused import Refused
+from autograde.grading.rooms import ROOMS, WarmFault
 from autograde.grading.sandbox import Limits
 from autograde.kit.plain import PlainError, decode
 
@@ -20,9 +21,9 @@ NOT_FOUND = ("missing", "stub")
 
 @dataclass(frozen=True)
 class Job:
-    """A rebuilt notebook as JSON, the files beside it, and the question of each graded cell as bytes."""
+    """The cells of a rebuilt notebook, the files beside it, and the question of each graded cell as bytes."""
 
-    notebook: str = field(repr=False)
+    cells: tuple[Cell, ...] = field(repr=False)
     files: tuple[tuple[str, bytes], ...] = field(repr=False)
     probes: dict[str, bytes] = field(repr=False)
     limits: Limits
@@ -60,9 +61,14 @@ def perform(job: Job) -> Done:
             path = Path(place) / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        notebook = nbformat.reads(job.notebook, as_version=4)
-        result = run(notebook, Path(place), on_graded, on_finished, job.limits, job.unsafe, job.cold)
+        result = run(job, Path(place), on_graded, on_finished, job.limits, job.unsafe, job.cold)
     return Done(result, replies)
+
+
+def warm_up() -> None:
+    """Have a warm sandbox stand ready for this worker's first job; what is wrong, that job will say."""
+    with contextlib.suppress(Refused, WarmFault, OSError):
+        ROOMS.ready()
 
 
 def not_found(reply: Reply) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from autograde.exercises.definition import Exercise
 from autograde.grading.execute import Reply
-from autograde.grading.questions import inside, question
+from autograde.grading.questions import answered, inside, with_mistakes
 from autograde.kit.plain import PlainError, decode, encode
 from autograde.kit.staging import Question, Verdict, judge, without_outcome
 
@@ -18,6 +19,7 @@ STATUSES = {
     "ok", "missing", "not_callable", "stub", "raised", "none", "count", "not_module", "not_tensors", "weights",
     "forbidden",
 }  # fmt: skip
+RIGHT_VALUES = ("ok", "changed_input")  # no misconception is looked for
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,15 @@ class Probe:
     question: Question = field(repr=False)
     message: bytes = field(repr=False)
 
+    @cached_property
+    def with_mistakes(self) -> Question:
+        """The question with what each misconception gives: computed where something is wrong, not before."""
+        return with_mistakes(self.exercise, self.question)
+
 
 def probe(exercise: Exercise, seed: int) -> Probe:
     """Draw the hidden cases of a cell from its seed."""
-    asked = question(exercise, np.random.default_rng(seed))
+    asked = answered(exercise, np.random.default_rng(seed))
     return Probe(exercise, asked, encode(inside(asked)))
 
 
@@ -54,7 +61,10 @@ def verdict(probe: Probe, reply: Reply, source: str = "") -> Verdict:
     used = forbidden_names(source, probe.exercise.forbidden)
     if used:
         return without_outcome(probe.question, "forbidden", forbidden_words(name, used))
-    return judge(probe.question, outcomes[:cases], outcomes[cases:])
+    judged = judge(probe.question, outcomes[:cases], outcomes[cases:])
+    if judged["reason"] in RIGHT_VALUES:
+        return judged
+    return judge(probe.with_mistakes, outcomes[:cases], outcomes[cases:])
 
 
 def forbidden_words(name: str, used: list[str]) -> str:

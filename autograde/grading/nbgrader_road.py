@@ -7,9 +7,9 @@ submission in the sandbox and hands on a notebook whose graded cells carry their
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
+import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbformat.v4 import new_code_cell
 from nbgrader.converters.base import NbGraderException
@@ -20,6 +20,7 @@ from autograde.grading import attempts, release, sandbox
 from autograde.grading.course import Course, is_own_file
 from autograde.grading.record import record
 from autograde.grading.submission import Graded, grade
+from autograde.grading.tidying import tidy
 
 PREPARED: dict[tuple[str, str, str], Graded] = {}  # (course, student, assignment) graded just before, in this process
 
@@ -33,6 +34,7 @@ class SandboxedSubmission(NotebookExporter):
     memory_mb = Integer(4096, help="MiB of memory of everything a notebook starts").tag(config=True)
     processes = Integer(64, help="processes that a notebook may start").tag(config=True)
     unsafe_no_sandbox = Bool(False, help="run student code without a sandbox; marks every score").tag(config=True)
+    optimistic_validation = Bool(True, help="validate a notebook once, not after each preprocessor").tag(config=True)
     book_url = Unicode("", help="where the book is hosted, for links in feedback").tag(config=True)
 
     def limits(self) -> sandbox.Limits:
@@ -63,6 +65,9 @@ class SandboxedSubmission(NotebookExporter):
         if is_own_file(timestamp, timestamp.parent):
             resources.setdefault("outputs", {})["timestamp.txt"] = timestamp.read_bytes()
         resources["metadata"] = {"name": Path(filename).stem, "path": str(Path(filename).parent)}
+        if not self._preprocessors:  # nothing to be done to it: no need for copies
+            resources["output_extension"] = self.file_extension
+            return nbformat.writes(graded.notebook), self._init_resources(resources)
         return self.from_notebook_node(graded.notebook, resources=resources, **kw)
 
 
@@ -97,19 +102,3 @@ def tidy_submissions(assignment: str, student: str, notebooks: list[str]) -> Non
         named = folder / f"{folder.name}.ipynb"
         if named.exists() and str(named) not in notebooks:
             notebooks.append(str(named))
-
-
-def tidy(folder: Path, assignment: str) -> None:
-    """Set aside what is not a regular file of a submission's folder; copy an only notebook to its proper name."""
-    folder = folder.absolute()
-    student, course = folder.parent.name, folder.parent.parent.parent
-    for path in sorted(folder.rglob("*")):
-        if path.is_symlink() or (path.exists() and not path.is_dir() and not path.is_file()):
-            aside = course / "set-aside" / student / folder.name / path.relative_to(folder)
-            aside.parent.mkdir(parents=True, exist_ok=True)
-            aside.unlink(missing_ok=True)
-            path.rename(aside)
-    named = folder / f"{folder.name}.ipynb"
-    others = [path for path in folder.glob("*.ipynb") if path != named]
-    if not named.exists() and len(others) == 1:
-        shutil.copyfile(others[0], named)

@@ -12,14 +12,17 @@ import logging
 import re
 import uuid
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import dask
-from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
+from distributed import Client, KilledWorker, LocalCluster, as_completed
+from distributed import Future as DaskFuture
 from distributed.security import Security
 
 from autograde.grading.execute import Run
-from autograde.grading.jobs import Done, perform
+from autograde.grading.jobs import Done, perform, warm_up
+from autograde.grading.refused import Refused
 from autograde.grading.rooms import ROOMS
 
 if TYPE_CHECKING:  # it knows the answers; a cluster's machines share the settings below and hold none
@@ -39,7 +42,7 @@ SETTINGS = {
 }
 
 
-class NoWorkers(RuntimeError):
+class NoWorkers(Refused):
     """The workers cannot be had, or are gone; the words say what to do. What was recorded stays recorded."""
 
 
@@ -112,6 +115,11 @@ class Pool:
         with contextlib.suppress(Exception):
             self.closing.close()
 
+    def warm_up(self) -> None:
+        """Have every worker start its warm sandbox now, and not with its first job."""
+        addresses = self.client.scheduler_info(n_workers=-1)["workers"]
+        self.warming = [self.client.submit(warm_up, workers=[one], pure=False) for one in addresses]
+
     def perform(self, works: Iterable[Work]) -> Iterator[tuple[Work, Done | None]]:
         """Perform the job of each work, in whatever order they end; a work without a job comes back at once.
 
@@ -137,7 +145,7 @@ class Pool:
         return max(1, len(self.client.nthreads()) if self.scheduler else self.workers)
 
     def _next(self, finished: as_completed, waiting: dict[str, Work]) -> tuple[Work, Done]:
-        future: Future = next(finished)
+        future: DaskFuture = next(finished)
         while future.status == "lost":  # its worker died with the reply: the scheduler has it performed again
             finished.add(future)
             future = next(finished)
@@ -160,21 +168,37 @@ class Performers:
     def __init__(self, workers: int, scheduler: str | None = None, security: Security | None = None) -> None:
         self.workers, self.scheduler, self.security = workers, scheduler, security
         self.closing = contextlib.ExitStack()
-        self.pool: Pool | None = None
+        self.pool: Future[Pool] | None = None
 
     def __enter__(self) -> Performers:
         self.closing.callback(ROOMS.close)
+        self.background = self.closing.enter_context(ThreadPoolExecutor(1))
         return self
 
     def __exit__(self, *error: object) -> None:
         self.closing.close()
 
+    def needs_pool(self, count: int) -> bool:
+        """Whether ``count`` works go to a pool."""
+        return bool(self.scheduler) or min(self.workers, count) > 1
+
+    def open(self, warm: bool) -> None:
+        """Begin to open the pool, in the background; its workers warm up if ``warm``. The first use waits for it."""
+        if self.pool is None:
+            self.pool = self.background.submit(self._open, warm)
+
+    def _open(self, warm: bool) -> Pool:
+        pool = self.closing.enter_context(Pool(self.workers, self.scheduler, self.security))
+        if warm:
+            pool.warm_up()
+        return pool
+
     def perform(self, works: Iterable[Work], count: int) -> Iterator[tuple[Work, Done | None]]:
         """Perform the jobs of ``count`` works; see ``Pool.perform``."""
-        if not self.scheduler and min(self.workers, count) <= 1:
+        if not self.needs_pool(count):
             for work in works:
                 yield work, perform(work.job) if work.job else None
             return
-        if self.pool is None:
-            self.pool = self.closing.enter_context(Pool(self.workers, self.scheduler, self.security))
-        yield from self.pool.perform(works)
+        self.open(warm=False)
+        assert self.pool is not None
+        yield from self.pool.result().perform(works)

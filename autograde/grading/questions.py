@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 
@@ -32,6 +31,11 @@ def question(exercise: Exercise, rng: np.random.Generator, *, visible: bool = Fa
 
     ``visible`` draws those of the student's ``check``, the others are the grader's.
     """
+    return with_mistakes(exercise, answered(exercise, rng, visible=visible))
+
+
+def answered(exercise: Exercise, rng: np.random.Generator, *, visible: bool = False) -> Question:
+    """Draw the cases and answer them with the reference alone: all that right work is compared with."""
     cases = (exercise.visible_cases if visible and exercise.visible_cases else exercise.cases)(rng)
     return {
         "exercise": exercise.name,
@@ -42,12 +46,17 @@ def question(exercise: Exercise, rng: np.random.Generator, *, visible: bool = Fa
         "groups": [
             {"name": g.name, "words": g.words, "points": g.points, "property": g.property} for g in exercise.groups
         ],
-        "cases": [_answered(exercise, case) for case in cases],
+        "cases": [_case(exercise, case) for case in cases],
         "own": _own(exercise.own, cases, rng) if exercise.own else None,
         "misconceptions": [
             {"name": m.name, "title": m.title, "hint": m.hint, "link": m.link} for m in exercise.misconceptions
         ],
     }
+
+
+def with_mistakes(exercise: Exercise, question: Question) -> Question:
+    """The question with what each misconception gives on each case that it gets wrong."""
+    return {**question, "cases": [{**case, "wrong": _mistakes(exercise, case)} for case in question["cases"]]}
 
 
 def inside(question: Question) -> dict:
@@ -61,23 +70,24 @@ def inside(question: Question) -> dict:
     }
 
 
-def _answered(exercise: Exercise, case: Case) -> dict:
+def _case(exercise: Exercise, case: Case) -> dict:
     call = {**case.call, **({"forbidden": list(exercise.forbidden)} if exercise.kind == "module" else {})}
-    answered: dict[str, Any] = {
+    expected = _expected(exercise, case, call)
+    single = any(value.dtype == np.float32 for value in expected.values())
+    return {
         "group": case.group,
         "words": case.words,
         "call": call,
         "measure": asdict(case.measure) if case.measure else None,
-        "expected": _expected(exercise, case, call),
+        "tolerance": exercise.tolerance_float32 if single else exercise.tolerance,
+        "expected": expected,
         "wrong": {},
     }
-    single = any(value.dtype == np.float32 for value in answered["expected"].values())
-    answered["tolerance"] = exercise.tolerance_float32 if single else exercise.tolerance
-    for misconception in exercise.misconceptions:
-        wrong = _arrays(_ask(exercise, misconception.wrong, call))
-        if case_fault(answered, wrong):
-            answered["wrong"][misconception.name] = wrong
-    return answered
+
+
+def _mistakes(exercise: Exercise, case: dict) -> dict[str, Outcome]:
+    given = {m.name: _arrays(_ask(exercise, m.wrong, case["call"])) for m in exercise.misconceptions}
+    return {name: wrong for name, wrong in given.items() if case_fault(case, wrong)}
 
 
 def _expected(exercise: Exercise, case: Case, call: dict) -> dict[str, np.ndarray]:

@@ -21,7 +21,9 @@ import nbformat
 from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_code_cell
 
-MAX_BYTES = 256 * 2**20  # of the file
+from autograde.grading.course import MAX_BYTES
+from autograde.grading.printable import printable
+
 MAX_READ = 8 * 2**20  # of what is left of it without outputs, attachments and widgets
 MAX_BRACKETS = 5_000_000  # of what is left out, where it is nested
 MAX_SOURCE = 200_000
@@ -162,19 +164,6 @@ def _found(position: int, cell: Any) -> Found | None:
         _text(cell.get("id")),
         _defined(source),
     )
-
-
-def printable(value: Any) -> Any:
-    """A text, or lists and dicts of texts, with a question mark for each half of a character, which no file can hold.
-
-    >>> printable({"message": "half: \\ud83d", "line": 3})
-    {'message': 'half: ?', 'line': 3}
-    """
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
-    if isinstance(value, dict):
-        return {printable(key): printable(item) for key, item in value.items()}
-    return [printable(item) for item in value] if isinstance(value, list) else value
 
 
 def without_html(text: str) -> str:

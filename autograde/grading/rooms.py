@@ -250,17 +250,18 @@ class Rooms:
         """What a submission runs in. ``unsafe`` and ``cold`` ask for a process of its own."""
         if not (unsafe or cold or self.fault):
             try:
-                return self._warm().fork(limits, fds)
+                return self.ready().fork(limits, fds)
             except WarmFault:
                 self._drop()
             try:
-                return self._warm().fork(limits, fds)  # once more, from a new one
+                return self.ready().fork(limits, fds)  # once more, from a new one
             except WarmFault as error:
                 self._drop()
                 self.fault = str(error)
         return Cold(folder, limits, fds, unsafe)
 
-    def _warm(self) -> Warm:
+    def ready(self) -> Warm:
+        """This thread's warm sandbox: the one that it has, or a new one."""
         warm = getattr(self.mine, "warm", None)
         if warm is None or not warm.alive():
             warm = self.mine.warm = Warm()

@@ -15,6 +15,8 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
+from autograde.grading.refused import Refused
+
 OURS = ("solutions", "autograde", "chapters")
 HERE = Path(__file__).resolve().parent
 KIT = HERE.parent / "kit"
@@ -51,7 +53,7 @@ class Limits:
     reply_mb: int = 64
 
 
-class NoSandbox(RuntimeError):
+class NoSandbox(Refused):
     """Student code cannot be confined on this machine, so it is not run."""
 
 

@@ -17,10 +17,11 @@ from autograde import exercises
 from autograde.exercises.definition import Assignment
 from autograde.grading import judge
 from autograde.grading.course import Course, is_own_file
-from autograde.grading.execute import Reply, Run, graded_by_machine
+from autograde.grading.execute import Cell, Reply, Run, graded_by_machine
 from autograde.grading.jobs import Done, Job, perform
 from autograde.grading.judge import Probe
-from autograde.grading.rebuild import Rebuilt, grade_id, printable, rebuild
+from autograde.grading.printable import printable
+from autograde.grading.rebuild import Rebuilt, grade_id, rebuild
 from autograde.grading.sandbox import Limits
 from autograde.grading.seeds import attempt_id, cell_seed, course_secret
 from autograde.kit.staging import Verdict, without_outcome
@@ -92,20 +93,25 @@ def prepare(
     asked = exercises.load(assignment)
     rebuilt, attempt, note = _rebuilt(course, student, assignment)
     secret = course_secret(course.secret)
-    cells = [grade_id(cell) for cell in rebuilt.notebook.cells if graded_by_machine(cell)]
-    seeds = {cell: cell_seed(secret, assignment, student, cell, attempt) for cell in cells}
+    names = [grade_id(cell) for cell in rebuilt.notebook.cells if graded_by_machine(cell)]
+    seeds = {name: cell_seed(secret, assignment, student, name, attempt) for name in names}
     probes = {cell: judge.probe(_exercise(asked, cell), seed) for cell, seed in seeds.items()}
     job = None
     if not rebuilt.fault:
         files, left_out = files_of(course, student, assignment)
         messages = {cell: probe.message for cell, probe in probes.items()}
-        job = Job(nbformat.writes(rebuilt.notebook), tuple(files.items()), messages, limits, unsafe, cold)
+        cells = tuple(_cell(cell) for cell in rebuilt.notebook.cells)
+        job = Job(cells, tuple(files.items()), messages, limits, unsafe, cold)
         if left_out:
             rebuilt.decisions.append({"cell": "", "how": "files", "note": f"left out: {', '.join(left_out)[:500]}"})
     release = hashlib.sha256(course.release_notebook(assignment).read_bytes()).hexdigest()[:16]
     return Work(
         student, assignment, job, rebuilt, probes, seeds, attempt, release, note, limits, unsafe, begun, started
     )
+
+
+def _cell(cell: NotebookNode) -> Cell:
+    return Cell(cell.cell_type, cell.source, {"nbgrader": dict(cell.metadata.get("nbgrader", {}))})
 
 
 def _exercise(assignment: Assignment, name: str) -> judge.Exercise:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -41,9 +42,13 @@ def run_in_order(names: list[str]) -> list[tuple[str, float]]:
     known, took = experiments(), []
     for name in names:
         print(f"{name}: {known[name].question}", flush=True)
-        kept = record(known[name], lambda line, name=name: print(f"  {name}: {line}", flush=True))
+        kept = record(known[name], functools.partial(say, name))
         took.append((name, kept["seconds"]))
     return took
+
+
+def say(name: str, line: str) -> None:
+    print(f"  {name}: {line}", flush=True)
 
 
 def seconds_before(name: str) -> float:

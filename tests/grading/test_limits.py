@@ -19,7 +19,8 @@ from nbformat.v4 import new_code_cell
 from autograde.grading import attempts
 from autograde.grading.course import Course
 from autograde.grading.judge import forbidden_names
-from autograde.grading.rebuild import MAX_BRACKETS, MAX_BYTES, MAX_READ, grade_id, printable, rebuild, without_bulk
+from autograde.grading.printable import printable
+from autograde.grading.rebuild import MAX_BRACKETS, MAX_BYTES, MAX_READ, grade_id, rebuild, without_bulk
 from autograde.grading.record import record
 from autograde.grading.sandbox import Limits
 from autograde.grading.submission import grade

@@ -15,7 +15,7 @@ import pytest
 
 from autograde import exercises
 from autograde.exercises.definition import Exercise
-from autograde.grading.questions import question
+from autograde.grading.questions import answered
 from autograde.kit.calling import outcome
 from autograde.kit.staging import case_fault, judge
 from tests.grading.answers import Mutant, answers, cells, mutants, run
@@ -61,7 +61,7 @@ def _late(*args: object) -> None:
 @pytest.mark.parametrize(("assignment", "exercise"), ASKED, ids=lambda value: getattr(value, "name", value))
 def test_the_cases_notice_every_mutant_that_is_a_fault(assignment: str, exercise: Exercise) -> None:
     listed = importlib.import_module(f"tests.grading.survivors.{assignment}").SURVIVORS.get(exercise.name, {})
-    asked = [question(exercise, np.random.default_rng(seed)) for seed in SEEDS]
+    asked = [answered(exercise, np.random.default_rng(seed)) for seed in SEEDS]
     source = next(source for name, source in cells(assignment) if name == exercise.name)
     all_of_them = list(mutants(source))
     assert all_of_them

@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograde import commands
+from autograde import commands, sample_class
 from autograde.grading.course import Course
 from autograde.report import pairs, similarity
 from autograde.report.similarity import LEAST, Cell, Comparison, compare
@@ -242,7 +242,7 @@ def test_the_command_writes_page_and_table(
     course = Course(tmp_path)
     course.release_notebook("lstm").parent.mkdir(parents=True)
     nbformat.write(small_release(), course.release_notebook("lstm"))
-    monkeypatch.setattr(commands.sample_class, "solution", lambda course, name, release: release)
+    monkeypatch.setattr(sample_class, "solution", lambda course, name, release: release)
     for n, text in enumerate([unlike[0], *unlike[:9]]):
         course.folder("submitted", f"s{n}", "lstm").mkdir(parents=True)
         (course.folder("submitted", f"s{n}", "lstm") / "lstm.ipynb").write_bytes(notebook(text))

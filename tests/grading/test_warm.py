@@ -151,7 +151,7 @@ def test_a_fork_that_dies_takes_only_itself_along(own: Rooms, end: str) -> None:
 
 def test_nothing_lives_on_below_a_warm_sandbox(own: Rooms) -> None:
     run("import os\nfor _ in range(5):\n    if os.fork() == 0:\n        os.setsid(); import time; time.sleep(600)")
-    warm = own._warm()
+    warm = own.ready()
     until = time.monotonic() + 10
     while len(psutil.Process(warm.process.pid).children(recursive=True)) > 2:  # bubblewrap's first process, and ours
         assert time.monotonic() < until
@@ -203,7 +203,7 @@ def test_what_the_sandbox_needs_from_tmp_is_there_and_read_only(own: Rooms, monk
 
 def test_a_warm_sandbox_that_is_killed_is_replaced(own: Rooms) -> None:
     run("1")
-    warm = own._warm()
+    warm = own.ready()
     warm.process.kill()
     warm.process.wait()
     assert run("1 + 1").outputs[0][0]["data"] == {"text/plain": "2"}
@@ -211,7 +211,7 @@ def test_a_warm_sandbox_that_is_killed_is_replaced(own: Rooms) -> None:
 
 def test_one_that_dies_during_a_submission_is_a_dead_notebook(own: Rooms) -> None:
     run("1")
-    warm = own._warm()
+    warm = own.ready()
     threading.Timer(1.5, warm.process.kill).start()
     assert run("import time; time.sleep(10)").reason == "dead"
     assert run("1 + 1").reason == "ok"
