@@ -68,7 +68,7 @@ def _convert(kind: type[BaseConverter], course: Course, assignment: str, student
     converter = kind(coursedir=folder, config=config)
     converter.force = True
     words = io.StringIO()
-    converter.log = logging.getLogger(f"autograde.{student}")
+    converter.log = logging.getLogger("autograde.nbgrader")  # one for all: Python keeps every logger for ever
     converter.log.handlers, converter.log.propagate = [logging.StreamHandler(words)], False
     converter.log.setLevel(logging.WARNING)
     # nbgrader calls alembic by name to make its database: it lies beside this Python.
@@ -79,6 +79,8 @@ def _convert(kind: type[BaseConverter], course: Course, assignment: str, student
             converter.start()
         except (NbGraderException, OSError) as error:
             lines = [line for line in words.getvalue().splitlines() if line.strip()]
+            if "Traceback" in words.getvalue():
+                lines = lines[-1:]
             told = next((line for line in lines if "error processing" not in line), str(error))
             raise NotRecorded(f"nbgrader could not process it: {told[:300]}") from None
 

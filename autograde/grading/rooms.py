@@ -265,7 +265,7 @@ class Rooms:
         warm = getattr(self.mine, "warm", None)
         if warm is None or not warm.alive():
             warm = self.mine.warm = Warm()
-            self.all.append(warm)
+            self.all = [*(one for one in self.all if one.alive()), warm]
         return warm
 
     def _drop(self) -> None:
@@ -278,7 +278,7 @@ class Rooms:
         for warm in self.all:
             if warm.alive():
                 warm.close()
-        self.all.clear()
+        self.all = []
         self.mine = threading.local()
 
 

@@ -58,6 +58,8 @@ def _named(result: object, names: list[str]) -> Outcome:
     if len(names) == 1:
         single = result[0] if isinstance(result, tuple) and len(result) == 1 else result
         return {"status": "ok", "outputs": {names[0]: single}}
+    if isinstance(result, np.ndarray) and result.shape == (len(names),):
+        result = list(result)  # numbers side by side: a caller unpacks them all the same
     if not isinstance(result, (tuple, list)) or len(result) != len(names):
         got = len(result) if isinstance(result, (tuple, list)) else 1
         return {"status": "count", "error": {"type": type(result).__name__, "count": got}}

@@ -207,10 +207,14 @@ def _points_by_group(question: Question, outcomes: list, faults: list, changed: 
         "unchanged": some and not changed,
         "own_gradient": not any(faults) or _fits(question, outcomes, forward),
     }
-    return [
+    found = [
         _group(group, float(earned[group["property"]]) if group.get("property") else whole[group["name"]])
         for group in question["groups"]
     ]
+    for group, got in zip(question["groups"], found):
+        if group.get("property") == "unchanged" and not some and not changed:
+            got["words"] += " (counts once some values are right)"
+    return found
 
 
 def _measured(question: Question, group: str) -> bool:
@@ -271,7 +275,7 @@ def _words(question: Question, outcomes: list[Outcome], faults: list, changed: l
         }
     reason, words = first
     right = sum(fault is None for fault in faults)
-    so_far = f" ({right} of {len(faults)} cases are right.)" if right else ""
+    so_far = f" ({right} of {len(faults)} cases {'is' if right == 1 else 'are'} right.)" if right else ""
     if _fits_own_forward_only(question, faults, groups):
         so_far += f" It is the gradient of your own {question['own']['forward']}: is that one right?"
     return {"reason": reason, "message": f"{name}: {words}{so_far}"}

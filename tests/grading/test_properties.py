@@ -103,6 +103,29 @@ def test_forecasts_of_another_form_earn_nothing(value) -> None:
     assert got["points"] == 0 and got["reason"] in ("not_finite", "shape", "dtype", "none")
 
 
+def test_inputs_left_alone_earn_nothing_by_themselves_and_are_not_called_changed() -> None:
+    def changes(x):
+        x[0] = 0
+        return x.sum(axis=1)
+
+    waiting = "unchanged (counts once some values are right)"
+    assert judged(FORECASTER, lambda x: np.zeros(200))["groups"][1]["words"] == waiting
+    assert judged(FORECASTER, lambda x: x.sum(axis=1))["groups"][1]["words"] == "unchanged"
+    assert judged(FORECASTER, changes)["groups"][1]["words"] == "unchanged"
+
+
+def test_two_numbers_may_come_side_by_side_in_one_array() -> None:
+    both = dataclasses.replace(
+        FORECASTER,
+        outputs=("mean", "size"),
+        reference=lambda x: (x.mean(), float(x.size)),
+        cases=lambda rng: [Case("error", "numbers", {"args": [rng.normal(size=9)]})],
+        misconceptions=(),
+    )
+    assert judged(both, lambda x: np.array([x.mean(), x.size]))["passed"]
+    assert judged(both, lambda x: np.array([x.mean(), x.size, 1]))["reason"] == "count"
+
+
 # --- the gradient of one's own forward pass ---------------------------------------------------------------------------
 
 
