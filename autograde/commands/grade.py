@@ -91,10 +91,10 @@ def grade(course: Course, plans: list[Plan], options: argparse.Namespace) -> int
     from autograde.cluster import certificates
     from autograde.grading.pool import Performers
 
-    largest = max(1, *(len(plan.waiting) for plan in plans))
+    most = max(len(plan.waiting) for plan in plans)
     security = certificates.security(options.tls) if options.tls else None
-    with Performers(min(options.workers, largest), options.scheduler, security) as performers:
-        if performers.needs_pool(largest):
+    with Performers(max(1, min(options.workers, most)), options.scheduler, security) as performers:
+        if performers.needs_pool(most):
             performers.open(warm=not (options.cold or options.unsafe_no_sandbox))
         return max([grade_assignment(course, plan, options, performers) for plan in plans])
 

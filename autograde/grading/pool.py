@@ -181,7 +181,7 @@ class Performers:
 
     def needs_pool(self, count: int) -> bool:
         """Whether ``count`` works go to a pool."""
-        return bool(self.scheduler) or min(self.workers, count) > 1
+        return count > 0 and (bool(self.scheduler) or min(self.workers, count) > 1)
 
     def open(self, warm: bool) -> None:
         """Begin to open the pool, in the background; its workers warm up if ``warm``. The first use waits for it."""

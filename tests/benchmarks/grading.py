@@ -3,7 +3,8 @@
 Each way grades the same submissions of the first assignment (NumPy and PyTorch) as a whole process: stock
 ``nbgrader autograde`` with the tests in the notebook, ours with Python started anew for each notebook, ours forking one
 warm sandbox, ours with two workers, and, where ``--otter PYTHON`` names a Python that has Otter-Grader, a loop of
-``otter run``. ``--ours COUNT`` grades so many more with our warm ways, once again.
+``otter run``. ``--ours COUNT`` grades so many more with our warm ways, once again, and as two halves at once, by two
+commands with one worker each: what a second core of this machine is worth.
 
 Printed are submissions a minute, start-up included and *sustained*, which leaves out what a whole class shares: the
 submissions after the first, over the time from the first to the last. Then seconds and CPU-seconds a submission, and
@@ -43,6 +44,7 @@ from tests.grading.notebooks import ASSIGNMENT, ROOT, hand_in, light, release, r
 
 STOCK = "c = get_config()\nc.CourseDirectory.course_id = 'stock'\nc.ExecutePreprocessor.timeout = 120\n"
 WAYS = {"ours, 2 workers": ["--workers", "2"], "ours, 1 worker": ["--workers", "1"]}
+APART = "two commands apart"
 COLD = {"ours, 1 worker, cold": ["--workers", "1", "--cold"]}
 WRONG = "rnn_step"
 RESULT = FOLDER / "grading_speed.json"
@@ -91,8 +93,27 @@ def ours(folder: Path, count: int) -> Course:
 
 
 def grade_ours(course: Course, count: int, options: list[str]) -> Figures:
-    command = [sys.executable, "-m", "autograde", "grade", ASSIGNMENT, "--course", str(course.root), "--regrade"]
-    done = run([*command, "--json", *options], ROOT, python_environment(sys.executable))
+    return graded_ours([*command(course), *options], course, count)
+
+
+def grade_apart(folder: Path, count: int) -> Figures:
+    """Two courses with half of the class each, graded at once by two commands that share nothing but the machine.
+
+    What one core more gives on this machine, whatever grades: cores that share caches and memory are not two machines.
+    """
+    folder.mkdir()
+    halves = [ours(folder / name, count // 2) for name in ("one", "other")]
+    both = " & ".join(shlex.join([*command(half), "--workers", "1"]) for half in halves)
+    return graded_ours(["sh", "-c", f"{both} & wait"], halves[0], count // 2 * 2)
+
+
+def command(course: Course) -> list[str]:
+    words = ["-m", "autograde", "grade", ASSIGNMENT, "--course", str(course.root), "--regrade", "--json"]
+    return [sys.executable, *words]
+
+
+def graded_ours(words: list[str], course: Course, count: int) -> Figures:
+    done = run(words, ROOT, python_environment(sys.executable))
     results = [json.loads(line) for _, line in done.lines if line.startswith("{")]
     look_at_scores([result["points"] for result in results], course, count)
     return figures(count, done, '{"done"')
@@ -122,8 +143,8 @@ def grade_stock(folder: Path, course: Course, count: int) -> Figures:
 
 
 def nbgrader(step: str, folder: Path) -> Measured:
-    command = [sys.executable, "-m", "nbgrader", step, ASSIGNMENT]
-    return run(command, folder, python_environment(sys.executable, PYTHONPATH=str(ROOT)))
+    words = [sys.executable, "-m", "nbgrader", step, ASSIGNMENT]
+    return run(words, folder, python_environment(sys.executable, PYTHONPATH=str(ROOT)))
 
 
 # --- Otter ------------------------------------------------------------------------------------------------------------
@@ -189,6 +210,7 @@ def measure(place: Path, options: argparse.Namespace) -> dict[str, Figures]:
         larger = ours(place / "larger", options.ours)
         for name, workers in WAYS.items():
             keep(f"{name}, {options.ours}", grade_ours(larger, options.ours, workers))
+        keep(f"{APART}, {options.ours}", grade_apart(place / "apart", options.ours))
     keep("stock nbgrader", grade_stock(stock(place / "stock", course, count), course, count))
     if options.otter:
         keep("otter run", grade_otter(with_otter(place / "otter", options.otter, course, count), course, count))
