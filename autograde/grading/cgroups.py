@@ -68,6 +68,13 @@ class Group:
         names = ("anon", "shmem") if place and place.version == 2 else ("total_rss", "total_shmem")
         return sum(int(counts[name]) for name in names) / 2**20 if all(name in counts for name in names) else None
 
+    def processes(self) -> int | None:
+        """How many processes it holds, those of every sandbox in it counted; None where it cannot be read."""
+        try:
+            return len((self.places[0].folder / "cgroup.procs").read_text().split())
+        except (OSError, IndexError):
+            return None
+
     def command(self, arguments: list[str]) -> list[str]:
         """The argument list that first joins the group, then becomes ``arguments``."""
         return ["/bin/sh", "-c", JOIN, "sh", *(str(place.folder) for place in self.places), "--", *arguments]

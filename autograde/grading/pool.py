@@ -133,7 +133,7 @@ class Pool:
             if work.job is None:
                 yield work, None
                 continue
-            key = f"perform-{uuid.uuid4().hex}"  # Dask keeps what it learns of a kind of job by the word before the dash
+            key = f"perform-{uuid.uuid4().hex}"  # Dask keeps for ever what it learns of a key's first word
             future = self.client.submit(perform, work.job, key=key, pure=False)
             waiting[key] = work
             finished.add(future)

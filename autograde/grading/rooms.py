@@ -30,6 +30,7 @@ class Cold:
     """A sandbox of its own for one submission: everything is imported anew."""
 
     ships_files = False
+    others = 0
 
     def __init__(self, folder: Path, limits: Limits, fds: tuple[int, int], unsafe: bool) -> None:
         self.group = cgroups.group(limits.memory_mb, limits.processes)
@@ -122,6 +123,7 @@ class Warm:
         Raises:
             WarmFault: the warm sandbox is gone.
         """
+        before = (self.group.processes() if self.group else None) or 0
         names = ("folder_mb", "memory_mb", "cpu_s", "file_mb", "open_files", "processes", "output_kb", "reply_mb")
         if self.group:
             self.group.limit(limits.memory_mb, limits.processes)
@@ -133,7 +135,7 @@ class Warm:
         child = self._answer(ANSWER_S).get("child")
         if type(child) is not int:
             raise WarmFault("the warm sandbox did not fork")
-        return Fork(self, child)
+        return Fork(self, child, before)
 
     def reap(self, child: int) -> bool:
         """Whether a fork, and everything in it, has ended and was collected in time."""
@@ -168,13 +170,15 @@ class Warm:
 class Fork:
     """One submission's room in a warm sandbox, seen from the host.
 
-    A keeper outside the room, process 1 of the room, and the notebook's process below it.
+    A keeper outside the room, process 1 of the room, and the notebook's process below it. ``others`` counts the
+    processes that were in the warm sandbox's group before.
     """
 
     ships_files = True
 
-    def __init__(self, warm: Warm, child: int) -> None:
-        self.warm, self.child, self.ended, self.group = warm, child, False, warm.group
+    def __init__(self, warm: Warm, child: int, others: int) -> None:
+        self.warm, self.child, self.ended, self.group, self.others = warm, child, False, warm.group, others
+        self.first: psutil.Process | None = None
         keeper = _below(warm.process.pid, child)
         if keeper is None:
             warm.close()
@@ -184,8 +188,7 @@ class Fork:
     def kill(self) -> None:
         """End process 1 of the room: the kernel then ends everything in it, and the keeper ends by itself."""
         with contextlib.suppress(psutil.NoSuchProcess):
-            rooms = self.keeper.children()
-            for process in rooms or [self.keeper]:
+            for process in [self.first] if self.first else self.keeper.children() or [self.keeper]:
                 process.kill()
 
     def wait(self) -> None:
@@ -200,9 +203,10 @@ class Fork:
         return ""
 
     def notebook(self) -> psutil.Process | None:
-        """The notebook's own process, below process 1 of the room."""
+        """The notebook's own process, below process 1 of the room. Asked for before a student's code has run."""
         with contextlib.suppress(psutil.NoSuchProcess, IndexError):
-            return self.keeper.children()[0].children()[0]
+            self.first = psutil.Process(_children(self.keeper.pid)[0])
+            return psutil.Process(_children(self.first.pid)[0])
         return None
 
     def close(self) -> None:
@@ -215,12 +219,26 @@ def _below(pid: int, number: int) -> psutil.Process | None:
     until = time.monotonic() + 5
     while time.monotonic() < until:
         with contextlib.suppress(psutil.NoSuchProcess):
-            for process in psutil.Process(pid).children(recursive=True):
+            waiting = _children(pid)
+            while waiting:
+                one = waiting.pop()
                 with contextlib.suppress(OSError, psutil.NoSuchProcess):
-                    if _innermost(process.pid) == number and _levels(process.pid) == _levels(os.getpid()) + 1:
-                        return process
+                    if _innermost(one) == number and _levels(one) == _levels(os.getpid()) + 1:
+                        return psutil.Process(one)
+                    waiting += _children(one)
         time.sleep(0.005)
     return None
+
+
+def _children(pid: int) -> list[int]:
+    """What a process has started and not ended, by the kernel's own list: to be asked while nothing ends.
+
+    The whole of ``/proc`` need not be read for it, which takes long where many sandboxes run beside each other.
+    """
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:  # it has ended, or the kernel keeps no list
+        return [process.pid for process in psutil.Process(pid).children()]
 
 
 def _numbers(pid: int) -> list[int]:
