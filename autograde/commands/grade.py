@@ -6,6 +6,7 @@ What takes seconds to import is imported while the workers start.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -47,6 +48,9 @@ def look_at(options: argparse.Namespace) -> None:
         raise Misused(f"--workers: got {options.workers}; expected a whole number above 0")
     if options.tls and not options.scheduler:
         raise Misused("--tls: the certificate is a scheduler's; name it with --scheduler tls://HOST:PORT")
+    if options.scheduler and re.match(r"tcp://(?!127\.|localhost|\[::1])", options.scheduler):
+        words = "look: tcp:// is open to whoever reaches it, and who reaches it can run code on the workers and here."
+        print(f"{words} The teaching guide says how to use tls:// and --tls DIR.", file=sys.stderr)
     if options.unsafe_no_sandbox:
         words = "UNSAFE: student code runs without a sandbox; it can read and change what you can."
         screen.print(words, style="bold red")

@@ -107,6 +107,14 @@ def graded(course: Course, count: int, workers: int) -> tuple[dict[str, float], 
     return scores, times, memory
 
 
+def report(course: Course) -> float:
+    """Write the class report by the command itself; returns the seconds that it took."""
+    begun = time.monotonic()
+    command = [sys.executable, "-m", "autograde", "report", ASSIGNMENT, "--course", str(course.root)]
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - begun
+
+
 def main(count: int, workers: int) -> None:
     with tempfile.TemporaryDirectory() as place:
         course = release(Course(Path(place)))
@@ -116,6 +124,7 @@ def main(count: int, workers: int) -> None:
         scores, times, memory = graded(course, count, workers)
         wall = time.monotonic() - begun
         recorded = gradebook.scores(course, ASSIGNMENT)
+        reported = report(course)
     wrong = {s: (scores.get(s), expected[kind]) for s, kind in handed_in.items() if scores.get(s) != expected[kind]}
     unrecorded = [s for s in handed_in if s not in recorded or recorded[s]["score"] != scores.get(s)]
     attacks = sum(kind in hostile("x") for kind in handed_in.values())
@@ -126,6 +135,7 @@ def main(count: int, workers: int) -> None:
         done = sum(lower <= when < upper for when in times)
         used = [mib for when, mib in memory.seen if lower <= when < upper]
         print(f"quarter {quarter + 1}: {60 * done / (wall / 4):.0f} a minute, at most {max(used, default=0):.0f} MiB")
+    print(f"the class report: {reported:.0f} s")
     print(f"scores: {dict(Counter(scores.values()).most_common(6))}")
     print(f"not as graded alone: {len(wrong)}; not in the gradebook: {len(unrecorded)}")
     if wrong or unrecorded:
