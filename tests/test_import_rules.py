@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,3 +99,17 @@ def test_the_kit_imports_its_own_package_by_relative_names_only() -> None:
 )
 def test_a_forbidden_import_is_noticed(module: str, source: str) -> None:
     assert forbidden(source, module)
+
+
+LATE = {
+    "autograde.commands.grade": {"numpy", "torch", "nbformat", "nbgrader", "distributed"},
+    "autograde.grading.jobs": {"torch", "nbformat", "nbgrader", "matplotlib", "autograde.exercises", "solutions"},
+}
+
+
+@pytest.mark.parametrize(("module", "late"), LATE.items(), ids=LATE)
+def test_what_takes_long_is_not_imported_before_it_is_needed(module: str, late: set[str]) -> None:
+    """A command that refuses does so at once, the workers start early, and they know no answers."""
+    words = f"import sys, {module}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", words], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert not late & set(loaded.split())

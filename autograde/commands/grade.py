@@ -6,6 +6,7 @@ What takes seconds to import is imported while the workers start.
 from __future__ import annotations
 
 import argparse
+import difflib
 import re
 import sys
 from dataclasses import dataclass
@@ -62,7 +63,9 @@ def plan(course: Course, name: str, options: argparse.Namespace) -> Plan:
     students = course.students(name)
     if options.student:
         if options.student not in students:
-            raise Misused(f"{options.student} handed in nothing for {name}; there are: {', '.join(students) or 'none'}")
+            alike = difflib.get_close_matches(options.student, students, n=5, cutoff=0.0)
+            near = f", such as {', '.join(alike)}" if alike else ""
+            raise Misused(f"{options.student} handed in nothing for {name}; {len(students)} students did{near}")
         students = [options.student]
     if not students:
         raise Misused(f"nobody handed in {name}: {shown(course.root / 'submitted')} holds no STUDENT/{name} folder")

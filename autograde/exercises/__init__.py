@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from autograde.exercises.definition import Assignment
+if TYPE_CHECKING:
+    from autograde.exercises.definition import Assignment
 
 
 def names() -> list[str]:
