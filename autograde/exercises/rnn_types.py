@@ -687,6 +687,15 @@ def loss_with_the_filling_as_a_loss_of_zero(logits, targets, lengths=None):
     return (losses * (np.arange(T) < steps[:, None])).mean()
 
 
+def loss_with_a_mask_that_multiplies(logits, targets, lengths=None):
+    N, T, _ = logits.shape
+    steps = np.full(N, T) if lengths is None else np.asarray(lengths)
+    lowered = logits - logits.max(axis=-1, keepdims=True)
+    log_p = lowered - np.log(np.exp(lowered).sum(axis=-1, keepdims=True))
+    losses = -np.take_along_axis(log_p, targets[..., None], axis=-1)[..., 0]
+    return (losses * (np.arange(T) < steps[:, None])).sum() / max(steps.sum(), 1)
+
+
 MASKED_CROSS_ENTROPY = Exercise(
     name="masked_cross_entropy",
     kind="function",
@@ -770,6 +779,13 @@ MASKED_CROSS_ENTROPY = Exercise(
             "By how many steps do you divide, and what is 0 times nan?",
             WRONG,
             loss_with_the_filling_as_a_loss_of_zero,
+        ),
+        Misconception(
+            "mask-multiplies",
+            "the filling is multiplied by 0, which does not take it away",
+            "Whatever stands in the filling must not matter. What is 0 times nan, and which function chooses instead?",
+            WRONG,
+            loss_with_a_mask_that_multiplies,
         ),
     ),
 )
