@@ -236,7 +236,7 @@ def record(found: dict[str, Figures], where: dict[str, float]) -> None:
     base = found["stock nbgrader"].rate
     kept = {
         "name": "grading_speed",
-        "command": shlex.join(["python", "-m", "tests.benchmarks.grading", *sys.argv[1:]]),
+        "command": said(sys.argv[1:]),
         "date": date.today().isoformat(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "cores": os.cpu_count(),
@@ -254,6 +254,16 @@ def record(found: dict[str, Figures], where: dict[str, float]) -> None:
         "stages": where,
     }
     RESULT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+def said(arguments: list[str]) -> str:
+    """The command as anybody can type it: which Python has Otter is not said.
+
+    >>> said(["40", "--otter", "/home/ada/otter/bin/python", "--record"])
+    'python -m tests.benchmarks.grading 40 --otter PYTHON --record'
+    """
+    words = ["PYTHON" if before == "--otter" else word for before, word in zip(["", *arguments], arguments)]
+    return shlex.join(["python", "-m", "tests.benchmarks.grading", *words])
 
 
 def parser() -> argparse.ArgumentParser:

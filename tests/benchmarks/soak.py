@@ -2,19 +2,23 @@
 
 Every fiftieth submission is hostile, the others are right, blank, half done or mistaken. Asked is that every one is
 graded once with exactly the score that its kind gets when it is graded alone, in a sandbox of its own, and that the
-memory of the whole run does not grow. Printed are the rate and the memory in each quarter of the run.
+memory of the whole run does not grow: the figures hold the rate and the memory in each quarter of the run. ``--record``
+writes them for the book.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
+from datetime import date
 from pathlib import Path
 
 import nbformat
@@ -25,8 +29,10 @@ from autograde.grading.course import Course
 from autograde.grading.sandbox import Limits
 from autograde.grading.submission import grade
 from autograde.sample_class import hostile, replaced, submissions
+from solutions.experiments.results import FOLDER
 from tests.grading.notebooks import ASSIGNMENT, ROOT, hand_in, light, release, solved
 
+RESULT = FOLDER / "grading_soak.json"
 CELL_S = 5.0  # so that an endless loop costs little
 HOSTILE_EVERY = 50
 
@@ -115,32 +121,61 @@ def report(course: Course) -> float:
     return time.monotonic() - begun
 
 
-def main(count: int, workers: int) -> None:
+def quarters(times: list[float], memory: Memory, begun: float, wall: float) -> list[dict[str, float]]:
+    """The rate and the memory, mean and most, in each quarter of the run."""
+    found = []
+    for quarter in range(4):
+        lower, upper = (begun + wall * part / 4 for part in (quarter, quarter + 1))
+        used = [mib for when, mib in memory.seen if lower <= when < upper] or [0.0]
+        done = sum(lower <= when < upper for when in times)
+        found.append({"a_minute": 240 * done / wall, "mean_mib": sum(used) / len(used), "most_mib": max(used)})
+    return found
+
+
+def main(options: argparse.Namespace) -> None:
+    count = options.submissions
     with tempfile.TemporaryDirectory() as place:
         course = release(Course(Path(place)))
         handed_in = hand_in_class(course, count)
         expected = alone(course, handed_in)
         begun = time.monotonic()
-        scores, times, memory = graded(course, count, workers)
+        scores, times, memory = graded(course, count, options.workers)
         wall = time.monotonic() - begun
         recorded = gradebook.scores(course, ASSIGNMENT)
         reported = report(course)
     wrong = {s: (scores.get(s), expected[kind]) for s, kind in handed_in.items() if scores.get(s) != expected[kind]}
     unrecorded = [s for s in handed_in if s not in recorded or recorded[s]["score"] != scores.get(s)]
-    attacks = sum(kind in hostile("x") for kind in handed_in.values())
-    print(f"{count} submissions, {attacks} of them hostile, {workers} workers")
-    print(f"{60 * count / wall:.0f} a minute, {wall:.0f} s in all")
-    for quarter in range(4):
-        lower, upper = (begun + wall * part / 4 for part in (quarter, quarter + 1))
-        done = sum(lower <= when < upper for when in times)
-        used = [mib for when, mib in memory.seen if lower <= when < upper]
-        print(f"quarter {quarter + 1}: {60 * done / (wall / 4):.0f} a minute, at most {max(used, default=0):.0f} MiB")
-    print(f"the class report: {reported:.0f} s")
-    print(f"scores: {dict(Counter(scores.values()).most_common(6))}")
-    print(f"not as graded alone: {len(wrong)}; not in the gradebook: {len(unrecorded)}")
+    kept = {
+        "name": RESULT.stem,
+        "command": shlex.join(["python", "-m", "tests.benchmarks.soak", *sys.argv[1:]]),
+        "date": date.today().isoformat(),
+        "cores": os.cpu_count(),
+        "submissions": count,
+        "hostile": sum(kind in hostile("x") for kind in handed_in.values()),
+        "kinds": len(expected),
+        "workers": options.workers,
+        "minutes": wall / 60,
+        "a_minute": 60 * count / wall,
+        "quarters": quarters(times, memory, begun, wall),
+        "report_s": reported,
+        "scores": {f"{score:g}": number for score, number in Counter(scores.values()).most_common()},
+        "not_as_graded_alone": len(wrong),
+        "not_in_the_gradebook": len(unrecorded),
+    }
+    print(json.dumps(kept, indent=1))
     if wrong or unrecorded:
         raise SystemExit(f"for instance {dict(list(wrong.items())[:3])} {unrecorded[:3]}")
+    if options.record:
+        RESULT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m tests.benchmarks.soak", description="Grade a large class.")
+    made.add_argument("submissions", type=int, nargs="?", default=10_000, help="how many (default: 10,000)")
+    made.add_argument("workers", type=int, nargs="?", default=2, help="workers (default: 2)")
+    made.add_argument("--record", action="store_true", help=f"write the figures to {RESULT.name}, which the book shows")
+    return made
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000, int(sys.argv[2]) if len(sys.argv) > 2 else 2)
+    main(parser().parse_args())
