@@ -22,7 +22,7 @@ help:  ## list the commands
 	@echo "make lint         ruff and the type checker"
 	@echo "make bench        measure the layers against torch.nn, the grading against stock nbgrader"
 	@echo "make stock        nbgrader's own tests under our configuration"
-	@echo "make experiments  run again what chapters/results holds and the code has left behind"
+	@echo "make experiments  run the experiments whose code has changed"
 	@echo "make screenshots  draw the README's pictures again (needs Chromium)"
 	@echo "make doctor       say what of this machine is ready"
 	@echo "make clean        remove everything that was built, and .venv"
