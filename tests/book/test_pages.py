@@ -117,7 +117,12 @@ def test_a_result_was_made_by_the_code_as_it_stands(experiment) -> None:
 
 
 def test_every_result_belongs_to_an_experiment_that_a_page_prints() -> None:
-    assert {path.stem for path in FOLDER.glob("*.json")} == {*experiments(), "layer_speed", "grading_speed", "grading_soak"}
+    assert {path.stem for path in FOLDER.glob("*.json")} == {
+        *experiments(),
+        "layer_speed",
+        "grading_speed",
+        "grading_soak",
+    }
     pages = "\n".join(map(text_of, PAGES))
     assert all(f'load("{name}")' in pages for name in experiments())
 

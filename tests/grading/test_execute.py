@@ -16,8 +16,10 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from autograde.grading import sandbox
+from autograde.grading import cgroups, sandbox
+from autograde.grading import execute as executing
 from autograde.grading.execute import Reply, Run, run
+from autograde.grading.rooms import Rooms
 from autograde.grading.sandbox import Limits
 from autograde.kit.plain import decode, encode
 from tests.grading.notebooks import ROOT, marks
@@ -186,13 +188,30 @@ def test_input_has_nobody_to_ask() -> None:
     assert "nobody to ask" in text(result.outputs[0])
 
 
-def test_memory_is_bounded() -> None:
+@pytest.fixture(params=("groups", "no groups"))
+def counted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Rooms whose processes and memory the kernel's groups count, and rooms where the watcher looks at each process."""
+    if request.param == "no groups":
+        monkeypatch.setattr(cgroups, "group", lambda memory_mb, processes: None)
+    made = Rooms()
+    monkeypatch.setattr(executing, "ROOMS", made)
+    yield
+    made.close()
+
+
+def test_memory_is_bounded(counted: None) -> None:
     limits = Limits(cell_s=20, notebook_s=60, memory_mb=512)
     result, _ = execute("hoard = [bytearray(2**27) for _ in range(64)]", limits=limits)
     assert result.reason == "dead" or "MemoryError" in str(result.outputs[0])
 
 
-def test_a_fork_bomb_is_stopped() -> None:
+def test_a_few_processes_are_let_be(counted: None) -> None:
+    few = "import os, time\nfor _ in range(15):\n    if os.fork() == 0: time.sleep(60); os._exit(0)\ntime.sleep(0.5)"
+    result, _ = execute(few, limits=Limits(cell_s=20, notebook_s=60, processes=20))
+    assert result.reason == "ok"
+
+
+def test_a_fork_bomb_is_stopped(counted: None) -> None:
     bomb = "import os, time\nfor _ in range(200):\n    if os.fork() == 0: time.sleep(60); os._exit(0)"
     result, _ = execute(bomb, limits=Limits(cell_s=20, notebook_s=60, processes=20))
     assert result.reason == "dead" and "processes" in result.detail
