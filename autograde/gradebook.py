@@ -71,18 +71,35 @@ def _convert(kind: type[BaseConverter], course: Course, assignment: str, student
     converter.log = logging.getLogger("autograde.nbgrader")  # one for all: Python keeps every logger for ever
     converter.log.handlers, converter.log.propagate = [logging.StreamHandler(words)], False
     converter.log.setLevel(logging.WARNING)
-    # nbgrader calls alembic by name to make its database: it lies beside this Python.
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    _find_alembic()
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         try:
             converter.start()
         except (NbGraderException, OSError) as error:
-            lines = [line for line in words.getvalue().splitlines() if line.strip()]
-            if "Traceback" in words.getvalue():
-                lines = lines[-1:]
-            told = next((line for line in lines if "error processing" not in line), str(error))
+            told = _reason(words.getvalue()) or str(error)
             raise NotRecorded(f"nbgrader could not process it: {told[:300]}") from None
+
+
+def _find_alembic() -> None:
+    """nbgrader calls alembic by name to make its database: it lies beside this Python."""
+    here, path = str(Path(sys.executable).parent), os.environ.get("PATH", "")
+    if path.split(os.pathsep)[0] != here:  # once: a path that grew each time would in the end let nothing start
+        os.environ["PATH"] = os.pathsep.join([here, path])
+
+
+def _reason(log: str) -> str:
+    """The line of nbgrader's log that says why it gave up: its own words, else the error at the end of a traceback.
+
+    >>> _reason("[ERROR] There was an error processing assignment: x\\nTraceback …\\n  File …\\nOSError: disk full")
+    'OSError: disk full'
+    """
+    before, _, after = log.partition("Traceback (most recent call last):" if "Traceback (" in log else "Traceback")
+    usual = ("error processing", "Please see the")
+    own = [line for line in before.splitlines() if line.strip() and not any(words in line for words in usual)]
+    errors = [line for line in after.splitlines() if line.strip() and not line.startswith(" ")]
+    errors = [line for line in errors if not any(words in line for words in usual)]
+    return next(iter(own), errors[-1] if errors else "").strip()
 
 
 def database(course: Course) -> str:

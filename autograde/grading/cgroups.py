@@ -1,6 +1,6 @@
 """Limits that the kernel itself keeps: control groups, where this machine lets us make them.
 
-The watcher (``sandbox.Watcher``) looks ten times a second and can say what went over; a control group cannot be
+The watcher (``watcher.Watcher``) looks ten times a second and can say what went over; a control group cannot be
 outrun. Its bounds lie a little above the watcher's, so that the watcher is the one that speaks; and however many
 processes a group holds, they get the processor's time of one, so that the watcher gets some too. Without one (no right
 to make it, no such file system) the watcher and the limits of each process (``setrlimit``) remain; where root grades,
@@ -69,9 +69,9 @@ class Group:
         return sum(int(counts[name]) for name in names) / 2**20 if all(name in counts for name in names) else None
 
     def processes(self) -> int | None:
-        """How many processes it holds, those of every sandbox in it counted; None where it cannot be read."""
+        """How many processes it holds, with those of the sandbox itself; None where it cannot be read, or is empty."""
         try:
-            return len((self.places[0].folder / "cgroup.procs").read_text().split())
+            return len((self.places[0].folder / "cgroup.procs").read_text().split()) or None
         except (OSError, IndexError):
             return None
 

@@ -191,7 +191,8 @@ class Performers:
     def _open(self, warm: bool) -> Pool:
         pool = self.closing.enter_context(Pool(self.workers, self.scheduler, self.security))
         if warm:
-            pool.warm_up()
+            with contextlib.suppress(OSError, TimeoutError):  # the first job will say what is wrong
+                pool.warm_up()
         return pool
 
     def perform(self, works: Iterable[Work], count: int) -> Iterator[tuple[Work, Done | None]]:

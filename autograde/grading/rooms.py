@@ -282,21 +282,24 @@ class Rooms:
         """This thread's warm sandbox: the one that it has, or a new one."""
         warm = getattr(self.mine, "warm", None)
         if warm is None or not warm.alive():
+            self._drop()
             warm = self.mine.warm = Warm()
-            self.all = [*(one for one in self.all if one.alive()), warm]
+            self.all.append(warm)
         return warm
 
     def _drop(self) -> None:
         warm = getattr(self.mine, "warm", None)
         if warm is not None:
             warm.close()
+            with contextlib.suppress(ValueError):
+                self.all.remove(warm)
             self.mine.warm = None
 
     def close(self) -> None:
         for warm in self.all:
             if warm.alive():
                 warm.close()
-        self.all = []
+        self.all.clear()
         self.mine = threading.local()
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import nbformat
@@ -223,3 +225,14 @@ def test_the_doctor_is_content_here(course: Course, capsys: pytest.CaptureFixtur
     assert commands.main(["doctor", "--course", str(course.root)]) == 0
     words = capsys.readouterr().out
     assert "the network cannot be reached" in words and "NOT READY" not in words
+
+
+def test_why_nbgrader_gave_up_is_said_and_the_environment_does_not_grow(tmp_path: Path) -> None:
+    course = release(Course(tmp_path))
+    hand_in(course, "right", light(solved(course)))
+    (course.root / "gradebook.db").unlink()  # as when `db_url` names a new database
+    for _ in range(2):
+        with pytest.raises(gradebook.NotRecorded, match=f"No assignment with ID '{ASSIGNMENT}' exists"):
+            gradebook.record(course, ASSIGNMENT, "right", {})
+    places = os.environ["PATH"].split(os.pathsep)
+    assert places.count(str(Path(sys.executable).parent)) <= 2
