@@ -33,8 +33,12 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"--workers: got {chosen.workers}; expected a whole number above 0")
 
     names = chosen.names or [name for name, one in known.items() if chosen.force or not is_fresh(one)]
-    for count, (name, seconds) in enumerate(run(names, chosen.workers), 1):
-        print(f"[{count}/{len(names)}] {name}: {seconds} s → chapters/results/{path_of(name).name}", flush=True)
+    try:
+        for count, (name, seconds) in enumerate(run(names, chosen.workers), 1):
+            print(f"[{count}/{len(names)}] {name}: {seconds} s → chapters/results/{path_of(name).name}", flush=True)
+    except KeyboardInterrupt:
+        print("Stopped. Results that were finished are written; without --force the same command goes on from here.")
+        return 130
     if not names:
         print("Every result is fresh; --force runs them again.")
     return 0
