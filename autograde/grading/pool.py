@@ -38,6 +38,7 @@ SETTINGS = {
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
     "distributed.worker.profile.enabled": False,
+    "distributed.admin.low-level-log-length": 16,  # messages that are kept to be looked at, jobs and all
     "distributed.admin.tick.limit": "30s",
     "distributed.logging.distributed": "error",
 }

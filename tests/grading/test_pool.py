@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -20,8 +21,9 @@ from distributed import LocalCluster
 from autograde import commands, gradebook
 from autograde.grading import attempts
 from autograde.grading.course import Course
-from autograde.grading.jobs import Done, perform
+from autograde.grading.jobs import Done, Job, perform
 from autograde.grading.pool import NoWorkers, Pool
+from autograde.grading.sandbox import Limits
 from autograde.grading.submission import Work, conclude, prepare
 from autograde.sample_class import hostile, replaced
 from tests.grading.notebooks import ASSIGNMENT, ROOT, hand_in, light, release, solved
@@ -141,6 +143,17 @@ def test_no_more_is_prepared_than_is_needed(course: Course) -> None:
         for count, _ in enumerate(pool.perform(counted())):
             most = max(most, prepared - count)
     assert most <= 2 * 2 + 1
+
+
+def test_no_job_is_kept_once_it_is_done() -> None:
+    """Sixty jobs of four MiB each leave no trace in the coordinator's memory: not in a log of messages either."""
+    process, used = psutil.Process(), []
+    files = (("data.bin", os.urandom(4 * 2**20)),)
+    works = (SimpleNamespace(job=Job((), files, {}, Limits()), assignment="a", student="s") for _ in range(80))
+    with Pool(2) as pool:
+        for _ in pool.perform(works):  # type: ignore[arg-type]
+            used.append(process.memory_info().rss / 2**20)
+    assert used[-1] - used[20] < 80
 
 
 def run_command(course: Course) -> subprocess.Popen:
