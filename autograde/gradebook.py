@@ -12,10 +12,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import nbgrader.api
-from nbgrader.api import Gradebook
+from nbgrader.api import Assignment, BaseCell, Grade, Gradebook, SubmittedAssignment, SubmittedNotebook
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
 from nbgrader.converters.base import BaseConverter, NbGraderException
 from nbgrader.coursedir import CourseDirectory
+from sqlalchemy import Select, select
 from traitlets.config import Config, PyFileConfigLoader
 
 from autograde.grading.course import Course
@@ -110,27 +111,42 @@ def database(course: Course) -> str:
 def scores(course: Course, assignment: str) -> dict[str, dict]:
     """Each student's scores as nbgrader has them: ``{student: {"score", "max_score", "waiting", "cells"}}``.
 
-    ``waiting`` counts the answers that a person has yet to read; a cell's score is None until then.
+    ``waiting`` counts the answers that a person has yet to read; a cell's score is None until then. Three questions to
+    the gradebook, however many the students: its objects would ask one for each number.
     """
     with warnings.catch_warnings(), Gradebook(database(course), "unrolled") as book:
         warnings.simplefilter("ignore")
-        found = {}
-        for submission in book.assignment_submissions(assignment):
-            grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
-            found[submission.student.id] = {
-                "score": submission.score,
-                "max_score": submission.max_score,
-                "late_penalty": submission.late_submission_penalty,
-                "waiting": sum(bool(grade.needs_manual_grade) for grade in grades),
-                "cells": {
-                    grade.name: {
-                        "score": None if grade.needs_manual_grade else grade.score,
-                        "max_score": grade.max_score,
-                    }
-                    for grade in grades
-                },
-            }
+        found = {
+            student: {"score": 0.0, "max_score": most, "late_penalty": penalty, "waiting": 0, "cells": {}}
+            for student, most, penalty in book.db.execute(_submissions(assignment))
+        }
+        for student, cell, score, most, waits in book.db.execute(_grades(assignment)):
+            one = found[student]
+            one["score"] += score
+            one["waiting"] += bool(waits)
+            one["cells"][cell] = {"score": None if waits else score, "max_score": most}
         return found
+
+
+def _submissions(assignment: str) -> Select:
+    """Student, the most that can be had, and what being late costs, of every submission."""
+    return (
+        select(SubmittedAssignment.student_id, Assignment.max_score, SubmittedAssignment.late_submission_penalty)
+        .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
+        .where(Assignment.name == assignment)
+    )
+
+
+def _grades(assignment: str) -> Select:
+    """Student, cell, score, the most that can be had, and whether a person has yet to read it, of every graded cell."""
+    return (
+        select(SubmittedAssignment.student_id, BaseCell.name, Grade.score, Grade.max_score, Grade.needs_manual_grade)
+        .join_from(SubmittedAssignment, Assignment, SubmittedAssignment.assignment_id == Assignment.id)
+        .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+        .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
+        .join(BaseCell, Grade.cell_id == BaseCell.id)
+        .where(Assignment.name == assignment)
+    )
 
 
 def roster(course: Course) -> dict[str, dict]:
