@@ -26,6 +26,8 @@ def grade_all(
 
     Returns who could not be recorded, and why.
     """
+    if students:
+        gradebook.make_indices(course)
     limits, unsafe = limits_of(course, settings), bool(settings.get("unsafe_no_sandbox"))
     works = (prepare(course, student, name, limits, unsafe, cold) for student in students)
     faults: dict[str, str] = {}

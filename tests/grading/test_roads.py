@@ -5,11 +5,13 @@ One small class is graded by all of them; the tests below look at what came out.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
 import re
 import shutil
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -236,3 +238,19 @@ def test_why_nbgrader_gave_up_is_said_and_the_environment_does_not_grow(tmp_path
             gradebook.record(course, ASSIGNMENT, "right", {})
     places = os.environ["PATH"].split(os.pathsep)
     assert places.count(str(Path(sys.executable).parent)) <= 2
+
+
+def test_a_gradebook_is_not_read_from_end_to_end_for_each_record(tmp_path: Path) -> None:
+    course = release(Course(tmp_path))
+    for _ in range(2):
+        gradebook.make_indices(course)
+    looked_up = {
+        "submitted_assignment": "student_id",
+        "submitted_notebook": "assignment_id",
+        "grade": "notebook_id",
+        "comment": "notebook_id",
+    }
+    with contextlib.closing(sqlite3.connect(course.root / "gradebook.db")) as book:
+        for table, column in looked_up.items():
+            plan = book.execute(f"EXPLAIN QUERY PLAN SELECT * FROM {table} WHERE {column} = 'x'").fetchall()
+            assert "USING INDEX" in plan[0][-1], plan
