@@ -9,7 +9,6 @@ from autograde.grading import attempts
 from autograde.grading.course import Course
 from autograde.grading.nbgrader_road import PREPARED, SandboxedSubmission
 from autograde.grading.pool import Performers
-from autograde.grading.sandbox import Limits
 from autograde.grading.submission import conclude, prepare
 
 
@@ -28,7 +27,8 @@ def grade_all(
     """
     if students:
         gradebook.make_indices(course)
-    limits, unsafe = limits_of(course, settings), bool(settings.get("unsafe_no_sandbox"))
+    limits = SandboxedSubmission(config=gradebook.configuration(course, settings)).limits()
+    unsafe = bool(settings.get("unsafe_no_sandbox"))
     works = (prepare(course, student, name, limits, unsafe, cold) for student in students)
     faults: dict[str, str] = {}
     for work, done in performers.perform(works, len(students)):
@@ -42,11 +42,3 @@ def grade_all(
             faults[work.student] = str(error)
         step(work.student, graded.record)
     return faults
-
-
-def limits_of(course: Course, settings: dict) -> Limits:
-    """The limits of the course's configuration, with ``settings`` in place of what they name."""
-    config = gradebook.configuration(course)
-    for key, value in settings.items():
-        config.SandboxedSubmission[key] = value
-    return SandboxedSubmission(config=config).limits()

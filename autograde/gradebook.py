@@ -44,15 +44,18 @@ class NotRecorded(Refused):
     """nbgrader could not do its part; the words are its own."""
 
 
-def configuration(course: Course) -> Config:
-    """The course's ``nbgrader_config.py``.
+def configuration(course: Course, settings: dict | None = None) -> Config:
+    """The course's ``nbgrader_config.py``, with ``settings`` of a submission in place of what they name.
 
     Raises:
         LookupError: the folder holds none.
     """
     if not (course.root / "nbgrader_config.py").exists():
         raise LookupError(f"{course.root} is not a course: it holds no nbgrader_config.py. Name another with --course")
-    return PyFileConfigLoader("nbgrader_config.py", path=str(course.root)).load_config()
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(course.root)).load_config()
+    for name, value in (settings or {}).items():
+        config.SandboxedSubmission[name] = value
+    return config
 
 
 def release(course: Course, assignment: str) -> None:
@@ -80,9 +83,7 @@ def feedback(course: Course, assignment: str, student: str) -> None:
 
 
 def _convert(kind: type[BaseConverter], course: Course, assignment: str, student: str, settings: dict) -> None:
-    config = configuration(course)
-    for name, value in settings.items():
-        config.SandboxedSubmission[name] = value
+    config = configuration(course, settings)
     config.CourseDirectory.assignment_id = assignment
     config.CourseDirectory.student_id = student
     folder = CourseDirectory(config=config)
@@ -115,12 +116,13 @@ def _reason(log: str) -> str:
     >>> _reason("[ERROR] There was an error processing assignment: x\\nTraceback …\\n  File …\\nOSError: disk full")
     'OSError: disk full'
     """
-    before, _, after = log.partition("Traceback (most recent call last):" if "Traceback (" in log else "Traceback")
     usual = ("error processing", "Please see the")
-    own = [line for line in before.splitlines() if line.strip() and not any(words in line for words in usual)]
-    errors = [line for line in after.splitlines() if line.strip() and not line.startswith(" ")]
-    errors = [line for line in errors if not any(words in line for words in usual)]
-    return next(iter(own), errors[-1] if errors else "").strip()
+    before, after = (
+        [line for line in part.splitlines() if line.strip() and not any(words in line for words in usual)]
+        for part in log.partition("Traceback")[::2]
+    )
+    errors = [line for line in after if not line.startswith(" ")]
+    return [*before[:1], *errors[-1:], ""][0].strip()
 
 
 def database(course: Course) -> str:

@@ -42,16 +42,20 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, words: str, example: str) -> argparse.ArgumentParser:
-        return commands.add_parser(
+    def command(name: str, words: str, example: str, default: str = "") -> argparse.ArgumentParser:
+        """A command. One with ``default`` takes names of assignments; its words say which, where none is named."""
+        made = commands.add_parser(
             name, parents=[common], help=words, description=words, epilog=f"Example: autograde {example}"
         )
+        if default:
+            made.add_argument("assignments", nargs="*", metavar="NAME", help=f"assignments (default: {default})")
+        return made
 
-    made = command("release", "make the students' notebooks, with kit and data", "release lstm")
-    made.add_argument("assignments", nargs="*", metavar="NAME", help="assignments (default: all)")
+    command("release", "make the students' notebooks, with kit and data", "release lstm", "all")
 
-    made = command("grade", "grade what was handed in", "grade recurrent_neurons --workers 2")
-    made.add_argument("assignments", nargs="*", metavar="NAME", help="assignments (default: all that were handed in)")
+    made = command(
+        "grade", "grade what was handed in", "grade recurrent_neurons --workers 2", "all that were handed in"
+    )
     made.add_argument("--student", metavar="ID", help="only this student")
     made.add_argument(
         "--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="submissions at once (default: the cores)"
@@ -70,11 +74,9 @@ def parser() -> argparse.ArgumentParser:
         "--unsafe-no-sandbox", action="store_true", help="run student code unconfined; every score is marked"
     )
 
-    made = command("feedback", "write each student's feedback page", "feedback recurrent_neurons")
-    made.add_argument("assignments", nargs="*", metavar="NAME", help="assignments (default: all that were graded)")
+    command("feedback", "write each student's feedback page", "feedback recurrent_neurons", "all that were graded")
 
-    made = command("report", "write the class report", "report recurrent_neurons --anonymous")
-    made.add_argument("assignments", nargs="*", metavar="NAME", help="assignments (default: all that were graded)")
+    made = command("report", "write the class report", "report recurrent_neurons --anonymous", "all that were graded")
     made.add_argument("--anonymous", action="store_true", help="leave the students' names out of page and tables")
     made.add_argument(
         "--book", default="", metavar="URL", help="where the book is (default: as configured, else _build/html)"
@@ -85,12 +87,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--moodle", type=Path, metavar="FILE", help="fill the scores into this export of Moodle's grades")
     made.add_argument("--column", default="", metavar="HEADER", help="the column of FILE that takes the scores")
 
-    made = command("similar", "list pairs of submissions that are alike", "similar lstm --pairs 20")
-    made.add_argument("assignments", nargs="*", metavar="NAME", help="assignments (default: all that were handed in)")
+    made = command(
+        "similar", "list pairs of submissions that are alike", "similar lstm --pairs 20", "all that were handed in"
+    )
     made.add_argument("--pairs", type=int, default=50, metavar="N", help="pairs to show on the page (default: 50)")
 
-    made = command("sample-class", "make submissions of every kind", "sample-class recurrent_neurons")
-    made.add_argument("assignments", nargs="*", metavar="NAME", help="assignments (default: all)")
+    command("sample-class", "make submissions of every kind", "sample-class recurrent_neurons", "all")
 
     made = command("explain", "say why a score is what it is", "explain ada recurrent_neurons")
     made.add_argument("student", metavar="STUDENT")

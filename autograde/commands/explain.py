@@ -12,7 +12,7 @@ from autograde.grading.course import Course
 
 def run(options: argparse.Namespace) -> int:
     course = Course(options.course.resolve())
-    exercises.load(options.assignment)
+    exercises.chosen([options.assignment], [])
     record = attempts.read(course, options.student, options.assignment)
     if record is None:
         raise Misused(f"{options.student} has no graded attempt at {options.assignment}")

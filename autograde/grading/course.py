@@ -47,11 +47,14 @@ class Course:
 
     def students(self, assignment: str) -> list[str]:
         """Who handed something in for an assignment, by name."""
-        return sorted(path.parent.name for path in self.root.glob(f"submitted/*/{assignment}") if path.is_dir())
+        return self._students("submitted", assignment)
 
     def graded(self, assignment: str) -> list[str]:
         """Whose submission of an assignment is graded, by name."""
-        return sorted(path.parent.name for path in self.root.glob(f"autograded/*/{assignment}") if path.is_dir())
+        return self._students("autograded", assignment)
+
+    def _students(self, step: str, assignment: str) -> list[str]:
+        return sorted(path.parent.name for path in self.root.glob(f"{step}/*/{assignment}") if path.is_dir())
 
     def submission(self, student: str, assignment: str) -> tuple[bytes | None, str]:
         """The bytes of a student's notebook and a note: another name is taken if it is the only notebook there."""

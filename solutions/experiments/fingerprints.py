@@ -13,8 +13,10 @@ import io
 import tokenize
 from pathlib import Path
 
+from solutions.experiments import registry
+
 ROOT = Path(__file__).resolve().parents[2]
-PLUMBING = {f"solutions.experiments.{name}" for name in ("registry", "fingerprints", "results", "running", "__main__")}
+PLUMBING = {f"solutions.experiments.{name}" for name in registry.PLUMBING}
 
 
 def sources(module: str) -> dict[str, str]:
