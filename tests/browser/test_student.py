@@ -62,7 +62,7 @@ def test_a_right_answer_is_told_so(notebook: Page) -> None:
 
 
 def test_validate_says_the_same_as_check(notebook: Page) -> None:
-    notebook.keyboard.press("Control+S")
+    """Validate saves by itself; a save of ours beside it would make JupyterLab ask which of the two is to stay."""
     notebook.get_by_role("button", name="Validate").or_(notebook.get_by_text("Validate", exact=True)).first.click()
     dialog = notebook.locator(".jp-Dialog")
     dialog.get_by_text("The following").or_(dialog.get_by_text("VALIDATION")).first.wait_for()
