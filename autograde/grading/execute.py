@@ -40,7 +40,10 @@ Ask = Callable[[bytes], Reply]
 
 @dataclass
 class Run:
-    """What came of a notebook: outputs by the cells' indices, how it ended, and what it used."""
+    """What came of a notebook: outputs by the cells' indices, how it ended, and what it used.
+
+    ``lost`` says that the sandbox itself was ended while the notebook ran, which is nothing that a notebook can do.
+    """
 
     outputs: dict[int, list[dict]] = field(default_factory=dict)
     reason: str = "ok"
@@ -51,6 +54,7 @@ class Run:
     peak_mb: float = 0.0
     unsafe: bool = False
     warm: bool = False
+    lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,12 +74,16 @@ class Session:
     """The host's end of a room: what runs in it, two pipes, a watcher. Always use it as a context."""
 
     def __init__(self, folder: Path, limits: Limits, unsafe: bool, cold: bool) -> None:
-        self.folder, self.limits, self.stray, self.death = folder, limits, 0, ""
+        self.folder, self.limits, self.stray, self.death, self.lost = folder, limits, 0, "", False
         self.ends_at = self.ends_at_last = time.monotonic() + START_S
         to_read, self.to_fd = os.pipe()
         self.from_fd, to_write = os.pipe()
         try:
             self.room = ROOMS.room(folder, limits, (to_read, to_write), unsafe, cold)
+        except BaseException:
+            os.close(self.from_fd)
+            os.close(self.to_fd)
+            raise
         finally:
             os.close(to_read)
             os.close(to_write)
@@ -191,7 +199,9 @@ class Session:
 
     def _gone(self) -> Dead:
         self.room.wait()
-        self.kill(self.room.words() or "the notebook's process ended by itself")
+        self.lost = self.room.lost and not self.watcher.reason
+        what = "its sandbox was ended from outside" if self.lost else "the notebook's process ended by itself"
+        self.kill(self.room.words() or what)
         return Dead(self.death)
 
 
@@ -251,7 +261,7 @@ def run(
             result.seconds[index] = round(time.monotonic() - begun, 3)
         if on_finished is not None:
             on_finished(ask)
-        result.stray_frames = session.stray
+        result.stray_frames, result.lost = session.stray, session.lost
     result.peak_mb = round(session.watcher.peak_mb, 1)
     return result
 

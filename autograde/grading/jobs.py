@@ -16,6 +16,7 @@ from autograde.grading.rooms import ROOMS, WarmFault
 from autograde.grading.sandbox import Limits
 from autograde.kit.plain import PlainError, decode
 
+TIMES = 3  # that a notebook may lose its sandbox before this counts as how it ended
 NOT_FOUND = ("missing", "stub")
 
 
@@ -42,6 +43,8 @@ class Done:
 def perform(job: Job) -> Done:
     """Run a job. A name that came later than its check is asked for again at the end.
 
+    Where the sandbox is ended while it runs (by the kernel, for want of memory, or by a person), it is run again.
+
     Raises:
         NoSandbox: student code cannot be confined here.
     """
@@ -61,7 +64,11 @@ def perform(job: Job) -> Done:
             path = Path(place) / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        result = run(job, Path(place), on_graded, on_finished, job.limits, job.unsafe, job.cold)
+        for _ in range(TIMES):
+            replies.clear()
+            result = run(job, Path(place), on_graded, on_finished, job.limits, job.unsafe, job.cold)
+            if not result.lost:
+                break
     return Done(result, replies)
 
 

@@ -1,8 +1,12 @@
-"""Perform jobs on many workers at once: processes of this machine, or any Dask cluster.
+"""Perform jobs on many workers at once: threads or processes of this machine, or any Dask cluster.
 
 Workers run notebooks and know no answers; the coordinator, who iterates, prepares and judges. No more jobs are under
 way than the workers need, so that memory stays flat however large the class. A worker that dies loses nothing: its job
 is performed elsewhere; one that has cost three workers their lives is given up and recorded as such.
+
+A worker hands a notebook to a sandbox, which is a process of its own, and waits. A few workers are therefore threads of
+this process: that spares the machine as many processes, and what would be sent to them and back. Many would keep the
+coordinator from its own work, and are processes.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ if TYPE_CHECKING:  # it knows the answers; a cluster's machines share the settin
     from autograde.grading.submission import Work
 
 DEATHS = 2  # workers that one job may cost before it is given up with the next
+AS_THREADS = 4  # workers of this machine; more are processes
 AHEAD = 2  # jobs a worker that are prepared before it asks
 CONNECT_S = 20
 SETTINGS = {
@@ -49,7 +54,7 @@ class NoWorkers(Refused):
 
 
 class Pool:
-    """Workers, as a context: ``workers`` processes of this machine, or those of the scheduler at an address.
+    """Workers, as a context: ``workers`` of this machine, or those of the scheduler at an address.
 
     A scheduler on another machine is spoken to with the cluster's certificate, ``security``.
 
@@ -84,21 +89,25 @@ class Pool:
         if self.scheduler:
             self._look_at_address(self.scheduler)  # a client that could not begin would never end
             return Client(self.scheduler, timeout=CONNECT_S, security=self.security, set_as_default=False)
+        self.closing.callback(ROOMS.close)
         cluster = self.closing.enter_context(self._local(DEATHS))
-        return Client(cluster, timeout=CONNECT_S, set_as_default=False)
+        client = self.closing.enter_context(Client(cluster, timeout=CONNECT_S, set_as_default=False))
+        self.closing.callback(ROOMS.end)  # a thread that waits for a notebook would be waited for
+        return client
 
     def _local(self, more: int) -> LocalCluster:
-        """Processes of this machine; where one dies before it is ready, all are started anew, so many more times."""
+        """Workers of this machine; where one dies before it is ready, all are started anew, so many more times."""
+        apart = {"host": "127.0.0.1", "security": True}  # other users of this machine cannot talk to it
         try:
             return LocalCluster(
                 n_workers=self.workers,
                 threads_per_worker=1,
-                host="127.0.0.1",
+                processes=self.workers > AS_THREADS,
                 dashboard_address=None,
                 scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port: several may grade at once
                 memory_limit=0,
-                security=True,  # other users of this machine cannot talk to it
                 silence_logs=logging.CRITICAL,
+                **(apart if self.workers > AS_THREADS else {}),
             )
         except RuntimeError as error:
             if not more:

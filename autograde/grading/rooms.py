@@ -16,6 +16,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
@@ -31,18 +32,27 @@ class Cold:
 
     ships_files = False
     others = 0
+    lost = False
 
     def __init__(self, folder: Path, limits: Limits, fds: tuple[int, int], unsafe: bool) -> None:
+        self.confined = not unsafe
         self.group = cgroups.group(limits.memory_mb, limits.processes)
         self.process = started(sandbox.command(folder, limits, fds, unsafe), fds, self.group)
         self.pid = self.process.pid
+
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def end(self) -> None:
+        self.kill()
 
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
 
     def wait(self) -> None:
-        self.process.wait()
+        """Wait until it has ended. Bubblewrap tells how its Python ended, and is killed only from outside."""
+        self.lost = self.process.wait() == -signal.SIGKILL and self.confined
 
     def words(self) -> str:
         """What was said on stderr when it could not even start."""
@@ -156,9 +166,19 @@ class Warm:
     def alive(self) -> bool:
         return self.process.poll() is None
 
-    def close(self) -> None:
+    def gone(self) -> bool:
+        """Whether it has ended, or is just ending, though nobody here ended it."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=1)
+        return not self.alive()
+
+    def end(self) -> None:
+        """End everything in it; whatever thread waits for something there then sees that."""
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
+
+    def close(self) -> None:
+        self.end()
         self.process.wait()
         self.control.close()
         if self.process.stderr:
@@ -170,26 +190,25 @@ class Warm:
 class Fork:
     """One submission's room in a warm sandbox, seen from the host.
 
-    A keeper outside the room, process 1 of the room, and the notebook's process below it. ``others`` counts the
-    processes that were in the warm sandbox's group before.
+    Process 1 of the room, and the notebook's process below it. ``others`` counts the processes that were in the warm
+    sandbox's group before; ``lost`` says that the warm sandbox ended below it.
     """
 
     ships_files = True
 
     def __init__(self, warm: Warm, child: int, others: int) -> None:
         self.warm, self.child, self.ended, self.group, self.others = warm, child, False, warm.group, others
-        self.first: psutil.Process | None = None
-        keeper = _below(warm.process.pid, child)
-        if keeper is None:
+        self.lost = False
+        first = _below(warm.process.pid, child)
+        if first is None:
             warm.close()
             raise WarmFault("a fork ended before it began")
-        self.keeper, self.pid = keeper, keeper.pid
+        self.first, self.pid = first, first.pid
 
     def kill(self) -> None:
-        """End process 1 of the room: the kernel then ends everything in it, and the keeper ends by itself."""
+        """End process 1 of the room: the kernel then ends everything in it."""
         with contextlib.suppress(psutil.NoSuchProcess):
-            for process in [self.first] if self.first else self.keeper.children() or [self.keeper]:
-                process.kill()
+            self.first.kill()
 
     def wait(self) -> None:
         """Wait until the whole room is gone; a warm sandbox in which that takes too long is given up."""
@@ -197,6 +216,7 @@ class Fork:
             return
         self.ended = True
         if not self.warm.reap(self.child):
+            self.lost = self.warm.gone()
             self.warm.close()
 
     def words(self) -> str:
@@ -205,7 +225,6 @@ class Fork:
     def notebook(self) -> psutil.Process | None:
         """The notebook's own process, below process 1 of the room. Asked for before a student's code has run."""
         with contextlib.suppress(psutil.NoSuchProcess, IndexError):
-            self.first = psutil.Process(_children(self.keeper.pid)[0])
             return psutil.Process(_children(self.first.pid)[0])
         return None
 
@@ -215,15 +234,15 @@ class Fork:
 
 
 def _below(pid: int, number: int) -> psutil.Process | None:
-    """The process that is ``number`` in its own process namespace, some way below ``pid``."""
-    until = time.monotonic() + 5
+    """Process 1 of a room that is ``number`` in the sandbox around it, some way below ``pid``."""
+    until, here = time.monotonic() + 5, len(_numbers(os.getpid()))
     while time.monotonic() < until:
         with contextlib.suppress(psutil.NoSuchProcess):
             waiting = _children(pid)
             while waiting:
                 one = waiting.pop()
                 with contextlib.suppress(OSError, psutil.NoSuchProcess):
-                    if _innermost(one) == number and _levels(one) == _levels(os.getpid()) + 1:
+                    if _numbers(one)[here:] == [number, 1]:
                         return psutil.Process(one)
                     waiting += _children(one)
         time.sleep(0.005)
@@ -242,18 +261,18 @@ def _children(pid: int) -> list[int]:
 
 
 def _numbers(pid: int) -> list[int]:
+    """A process's numbers in all the namespaces that it is in, from the outermost to its own."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("NSpid:"):
             return [int(word) for word in line.split()[1:]]
     return [pid]
 
 
-def _innermost(pid: int) -> int:
-    return _numbers(pid)[-1]
+Sandbox = TypeVar("Sandbox", Warm, Cold)
 
 
-def _levels(pid: int) -> int:
-    return len(_numbers(pid))
+class Ending(RuntimeError):
+    """The grading ends; no more notebooks are run."""
 
 
 class Rooms:
@@ -261,11 +280,17 @@ class Rooms:
 
     def __init__(self) -> None:
         self.mine = threading.local()
-        self.all: list[Warm] = []
+        self.all: list[Warm | Cold] = []
+        self.changing = threading.Lock()
         self.fault = ""
+        self.ending = False
 
     def room(self, folder: Path, limits: Limits, fds: tuple[int, int], unsafe: bool, cold: bool) -> Cold | Fork:
-        """What a submission runs in. ``unsafe`` and ``cold`` ask for a process of its own."""
+        """What a submission runs in. ``unsafe`` and ``cold`` ask for a process of its own.
+
+        Raises:
+            Ending: ``end`` was called.
+        """
         if not (unsafe or cold or self.fault):
             try:
                 return self.ready().fork(limits, fds)
@@ -276,31 +301,48 @@ class Rooms:
             except WarmFault as error:
                 self._drop()
                 self.fault = str(error)
-        return Cold(folder, limits, fds, unsafe)
+        return self._kept(Cold(folder, limits, fds, unsafe))
 
     def ready(self) -> Warm:
         """This thread's warm sandbox: the one that it has, or a new one."""
         warm = getattr(self.mine, "warm", None)
         if warm is None or not warm.alive():
             self._drop()
-            warm = self.mine.warm = Warm()
-            self.all.append(warm)
+            warm = self.mine.warm = self._kept(Warm())
         return warm
+
+    def _kept(self, made: Sandbox) -> Sandbox:
+        with self.changing:
+            self.all = [one for one in self.all if one.alive()]
+            if not self.ending:
+                self.all.append(made)
+                return made
+        made.end()
+        made.close()
+        raise Ending
 
     def _drop(self) -> None:
         warm = getattr(self.mine, "warm", None)
         if warm is not None:
             warm.close()
-            with contextlib.suppress(ValueError):
-                self.all.remove(warm)
             self.mine.warm = None
+        if self.ending:
+            raise Ending
+
+    def end(self) -> None:
+        """End what runs in any thread, and let nothing begin until all is closed."""
+        with self.changing:
+            self.ending = True
+            for one in self.all:
+                one.end()
 
     def close(self) -> None:
-        for warm in self.all:
-            if warm.alive():
-                warm.close()
-        self.all.clear()
+        for one in self.all:
+            one.end()
+            one.close()
+        self.all = []
         self.mine = threading.local()
+        self.ending = False
 
 
 ROOMS = Rooms()

@@ -143,21 +143,12 @@ def fork(work, *fds: int) -> int:
         os._exit(code)
 
 
-def keep(asked: dict, read_fd: int, write_fd: int, notebook: inside.Notebook, kit) -> int:
-    """The first process of a fork: stays outside the room, and ends when the room has ended."""
-    must(libc.unshare(NEWPID | NEWNS | NEWIPC | NEWUTS), "namespaces")
-    room = fork(lambda: begin(asked, read_fd, write_fd, notebook, kit), read_fd, write_fd)
-    os.close(read_fd)
-    os.close(write_fd)
-    os.waitpid(room, 0)
-    return 0
-
-
 def begin(asked: dict, read_fd: int, write_fd: int, notebook: inside.Notebook, kit) -> int:
     """Process 1 of the room: close the doors, start the notebook, and end with it."""
     libc.prctl(PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     pipes = inside.Pipes(read_fd, write_fd)
     try:
+        must(libc.unshare(NEWNS | NEWIPC | NEWUTS), "namespaces")
         become_a_room(asked["folder_mb"])
     except (OSError, ValueError) as error:
         pipes.send({"nonce": "ready", "fault": str(error)})
@@ -247,9 +238,15 @@ def main(control_fd: int, kit_folder: str) -> None:
 
 
 def new_fork(asked: dict, read_fd: int, write_fd: int, notebook: inside.Notebook, kit) -> dict:
-    child = fork(lambda: keep(asked, read_fd, write_fd, notebook, kit), read_fd, write_fd)
-    os.close(read_fd)
-    os.close(write_fd)
+    """Fork into a process namespace of its own. The one that forks keeps its own namespace for what it forks next."""
+    own = os.open("/proc/self/ns/pid", os.O_RDONLY)
+    try:
+        must(libc.unshare(NEWPID), "a process namespace")
+        child = fork(lambda: begin(asked, read_fd, write_fd, notebook, kit), read_fd, write_fd)
+        must(libc.setns(own, NEWPID), "the own process namespace")
+    finally:
+        for fd in (own, read_fd, write_fd):
+            os.close(fd)
     return {"child": child}
 
 

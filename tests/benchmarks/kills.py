@@ -1,7 +1,8 @@
 """Kill part of the grading at a random moment, run the command again: ``python -m tests.benchmarks.kills [ROUNDS]``.
 
-A small class is graded by two workers. Each round kills, with SIGKILL and without warning, one worker, the scheduler or
-the coordinator, at a moment drawn over the run's duration, and then runs the command again. Every verdict and every
+A small class is graded by two workers. Each round kills, with SIGKILL and without warning, the sandbox of one worker,
+one worker of a cluster, the cluster's scheduler or the coordinator, at a moment drawn over the run's duration, and then
+runs the command again. Every verdict and every
 score must be the undisturbed run's, nothing that was recorded may be graded again, and no process may survive.
 """
 
@@ -32,7 +33,8 @@ from tests.grading.notebooks import ASSIGNMENT, ROOT
 from tests.grading.small_class import small_class
 
 STUDENTS = 8
-KINDS = ("worker", "scheduler", "coordinator")
+KINDS = ("sandbox", "worker", "scheduler", "coordinator")
+CLUSTER = ("worker", "scheduler")
 SUBREAPER = 36
 ENDED_S = 60
 
@@ -59,20 +61,31 @@ class Grading:
             time.sleep(0.02)
 
     def victim(self, kind: str, draw: random.Random) -> psutil.Process:
-        """The process to kill; a worker is waited for, if there is none yet.
+        """The process to kill; a worker or a sandbox is waited for, if there is none yet.
 
         Raises:
             psutil.NoSuchProcess: the command has ended.
         """
         if kind == "scheduler":
             return psutil.Process(self.servers[0].pid)
-        coordinator = psutil.Process(self.coordinator.pid)
-        while kind == "worker" and self.coordinator.poll() is None:
-            workers = [child for child in coordinator.children() if "spawn_main" in " ".join(child.cmdline())]
-            if workers:
-                return draw.choice(workers)
+        while kind in ("worker", "sandbox") and self.coordinator.poll() is None:
+            found = list(self.workers() if kind == "worker" else self.sandboxes())
+            if found:
+                return draw.choice(found)
             time.sleep(0.02)
-        return coordinator
+        return psutil.Process(self.coordinator.pid)
+
+    def workers(self) -> Iterator[psutil.Process]:
+        """What works, below what looks after it."""
+        for server in self.servers[1:]:
+            for child in psutil.Process(server.pid).children():
+                if "spawn_main" in " ".join(child.cmdline()):
+                    yield child
+
+    def sandboxes(self) -> Iterator[psutil.Process]:
+        for child in psutil.Process(self.coordinator.pid).children():
+            if "bwrap" in child.name():
+                yield child
 
     def end(self) -> int:
         """Wait for the command, and end what was started for it; returns its status."""
@@ -115,7 +128,7 @@ class Rounds:
 
         The moment lies somewhere between two submissions, drawn so that a slow start draws no more of them than one.
         """
-        course, port = self._copy(), free_port() if kind == "scheduler" else None
+        course, port = self._copy(), free_port() if kind in CLUSTER else None
         before = set(psutil.Process().children(recursive=True))
         with reaper():
             grading, count = Grading(course, port), draw.randrange(STUDENTS)
@@ -125,7 +138,8 @@ class Rounds:
             with contextlib.suppress(psutil.NoSuchProcess):
                 grading.victim(kind, draw).kill()
             status, first = grading.end(), grading.graded()
-            assert kind != "worker" or (status, len(first)) == (0, STUDENTS), f"a worker's death ended it: {status}"
+            lives_on = kind in ("sandbox", "worker")
+            assert not lives_on or (status, len(first)) == (0, STUDENTS), f"a {kind}'s death ended it: {status}"
             assert not survivors(before), f"still there after the {kind} was killed: {survivors(before)}"
             again = Grading(course, port)
             assert again.end() == 0, "the same command failed"
@@ -186,4 +200,4 @@ def main(count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else len(KINDS))

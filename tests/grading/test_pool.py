@@ -23,6 +23,7 @@ from autograde.grading import attempts
 from autograde.grading.course import Course
 from autograde.grading.jobs import Done, Job, perform
 from autograde.grading.pool import NoWorkers, Pool
+from autograde.grading.rooms import ROOMS
 from autograde.grading.sandbox import Limits
 from autograde.grading.submission import Work, conclude, prepare
 from autograde.sample_class import hostile, replaced
@@ -72,9 +73,35 @@ def worker_processes(pool: Pool) -> list[int]:
     return [worker["pid"] for worker in pool.client.run(lambda: {"pid": os.getpid()}).values()]
 
 
-def test_two_workers_give_the_same_verdicts_as_none(course: Course, undisturbed: dict) -> None:
+@pytest.fixture(params=("threads", "processes"))
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Two workers as they are here, and as they are where there are many."""
+    if request.param == "processes":
+        monkeypatch.setattr("autograde.grading.pool.AS_THREADS", 0)
+    return request.param
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autograde.grading.pool.AS_THREADS", 0)
+
+
+def test_two_workers_give_the_same_verdicts_as_none(course: Course, undisturbed: dict, kind: str) -> None:
     with Pool(2) as pool:
+        apart = {os.getpid()} != set(worker_processes(pool))
+        assert apart is (kind == "processes")
         assert graded_by(pool, course) == undisturbed
+
+
+def test_the_sandbox_of_a_worker_that_is_a_thread_may_be_killed(course: Course, undisturbed: dict) -> None:
+    with Pool(2) as pool:
+
+        def kill(count: int) -> None:
+            if count in (2, 5, 8):
+                random.Random(count).choice(ROOMS.all).end()
+
+        assert graded_by(pool, course, kill) == undisturbed
+    assert not ROOMS.all
 
 
 def test_workers_know_no_answers() -> None:
@@ -83,7 +110,7 @@ def test_workers_know_no_answers() -> None:
     assert out.stdout.strip() == "[]"
 
 
-def test_a_worker_that_is_killed_loses_nothing(course: Course, undisturbed: dict) -> None:
+def test_a_worker_that_is_killed_loses_nothing(course: Course, undisturbed: dict, processes: None) -> None:
     draw = random.Random(7)
     with Pool(2) as pool:
 
@@ -111,7 +138,7 @@ def poison(job) -> Done:
 
 
 def test_a_job_that_kills_its_workers_is_given_up_and_the_rest_goes_on(
-    course: Course, undisturbed: dict, monkeypatch: pytest.MonkeyPatch
+    course: Course, undisturbed: dict, processes: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found: dict[str, dict] = {}
     for _ in range(3):  # a very busy machine may lose its scheduler, and says so; the next run begins again
@@ -145,7 +172,7 @@ def test_no_more_is_prepared_than_is_needed(course: Course) -> None:
     assert most <= 2 * 2 + 1
 
 
-def test_no_job_is_kept_once_it_is_done() -> None:
+def test_no_job_is_kept_once_it_is_done(kind: str) -> None:
     """Sixty jobs of 0.9 MiB each leave no trace in the coordinator's memory: not in a log of messages either."""
     process, used = psutil.Process(), []
     files = (("data.bin", os.urandom(900_000)),)

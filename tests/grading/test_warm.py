@@ -14,8 +14,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from autograde.grading import execute, rooms, sandbox
-from autograde.grading.execute import Run
-from autograde.grading.rooms import Fork, Rooms, Warm, WarmFault
+from autograde.grading.execute import Cell, Run
+from autograde.grading.jobs import Job, perform
+from autograde.grading.rooms import Ending, Fork, Rooms, Warm, WarmFault
 from autograde.grading.sandbox import Limits
 from tests.grading.test_execute import text
 
@@ -40,7 +41,7 @@ def run(*sources: str, cold: bool = False, limits: Limits = LIMITS, files: dict[
             (Path(place) / name).write_text(content)
         notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
         result = execute.run(notebook, Path(place), lambda name, ask: None, limits=limits, cold=cold)
-    assert result.warm is not cold
+    assert result.warm is not cold, execute.ROOMS.fault
     return result
 
 
@@ -97,7 +98,8 @@ def test_what_one_notebook_leaves_behind_the_next_does_not_find(own: Rooms) -> N
     found = run(*(find for _, find in MARKS.values()))
     for index, what in enumerate(MARKS):
         assert any(output["output_type"] == "error" for output in found.outputs[index]), what
-    assert len(own.all) == 1, "both came from the same warm sandbox"
+    warm = [one for one in own.all if isinstance(one, Warm)]
+    assert len(warm) == 1, "both came from the same warm sandbox"
 
 
 REACHES = {
@@ -144,9 +146,9 @@ def test_killing_process_1_does_nothing_from_within(own: Rooms) -> None:
 
 @pytest.mark.parametrize("end", ("os._exit(0)", "os.kill(os.getpid(), 9)", "os.abort()"))
 def test_a_fork_that_dies_takes_only_itself_along(own: Rooms, end: str) -> None:
-    before = len(own.all)
+    before = own.ready()
     assert run("import os\n" + end).reason == "dead"
-    assert run("1 + 1").reason == "ok" and len(own.all) == max(before, 1)
+    assert run("1 + 1").reason == "ok" and own.ready() is before
 
 
 def test_nothing_lives_on_below_a_warm_sandbox(own: Rooms) -> None:
@@ -209,11 +211,55 @@ def test_a_warm_sandbox_that_is_killed_is_replaced(own: Rooms) -> None:
     assert run("1 + 1").outputs[0][0]["data"] == {"text/plain": "2"}
 
 
-def test_one_that_dies_during_a_submission_is_a_dead_notebook(own: Rooms) -> None:
-    run("1")
-    warm = own.ready()
-    threading.Timer(1.5, warm.process.kill).start()
-    assert run("import time; time.sleep(10)").reason == "dead"
+def test_one_that_dies_during_a_submission_is_no_fault_of_the_notebook(own: Rooms) -> None:
+    for cold in (False, True):
+        run("1")
+        threading.Timer(1.5, lambda: [one.end() for one in own.all]).start()
+        result = run("import time; time.sleep(10)", cold=cold)
+        assert (result.reason, result.detail, result.lost) == ("dead", "its sandbox was ended from outside", True)
+        assert run("1 + 1").reason == "ok"
+
+
+def test_a_notebook_whose_sandbox_is_ended_runs_again(own: Rooms) -> None:
+    """Twice; if a third one ends below it, that is how the notebook ended, and nothing waits for ever."""
+    for count in (1, 2, 3):
+        left = [count]
+        stop = threading.Event()
+
+        def end(left: list[int] = left, stop: threading.Event = stop) -> None:
+            seen = None
+            while left[0] and not stop.wait(0.1):
+                warm = next((one for one in own.all if isinstance(one, Warm) and one.alive() and one is not seen), None)
+                if warm and len(psutil.Process(warm.process.pid).children(recursive=True)) > 3:
+                    seen, left[0] = warm, left[0] - 1
+                    warm.end()
+
+        killer = threading.Thread(target=end)
+        killer.start()
+        job = Job((Cell("code", "import time; time.sleep(1.5)", {}), Cell("code", "1 + 1", {})), (), {}, LIMITS)
+        done = perform(job).run
+        stop.set()
+        killer.join()
+        assert not left[0] and done.reason == ("ok" if count < 3 else "dead") and done.lost is (count == 3)
+
+
+def test_when_the_grading_ends_nothing_runs_and_nothing_begins(own: Rooms) -> None:
+    """Ctrl-C in the coordinator: its threads wait for notebooks, and must not be waited for."""
+    ended: list[object] = []
+
+    def work() -> None:
+        try:
+            ended.append(perform(Job((Cell("code", "import time; time.sleep(60)", {}),), (), {}, LIMITS)))
+        except Ending:
+            ended.append(Ending)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    time.sleep(3)
+    own.end()
+    thread.join(timeout=10)
+    assert not thread.is_alive() and ended == [Ending]
+    own.close()
     assert run("1 + 1").reason == "ok"
 
 
