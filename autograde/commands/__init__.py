@@ -7,6 +7,8 @@ when the command did what was asked. A student's mistake is never an error of a 
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import importlib
 import os
 import sys
@@ -19,6 +21,7 @@ from autograde.grading.refused import Refused
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
+    atexit.register(gc.freeze)  # Python looks for cycles as it ends, which takes a second where PyTorch is loaded
     try:
         return importlib.import_module(f"{__name__}.{options.command.replace('-', '_')}").run(options)
     except (Refused, LookupError, ValueError) as error:

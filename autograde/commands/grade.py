@@ -101,8 +101,7 @@ def grade(course: Course, plans: list[Plan], options: argparse.Namespace) -> int
     most = max(len(plan.waiting) for plan in plans)
     security = certificates.security(options.tls) if options.tls else None
     with Performers(max(1, min(options.workers, most)), options.scheduler, security) as performers:
-        if performers.needs_pool(most):
-            performers.open(warm=not (options.cold or options.unsafe_no_sandbox))
+        performers.open(most, warm=not (options.cold or options.unsafe_no_sandbox))
         return max([grade_assignment(course, plan, options, performers) for plan in plans])
 
 

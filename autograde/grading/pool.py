@@ -174,7 +174,7 @@ class Pool:
 
 
 class Performers:
-    """Who performs jobs, as a context: this process where one is enough, else a pool, opened once when it is needed."""
+    """Who performs jobs, as a context: a thread where one is enough, else a pool, opened once when it is needed."""
 
     def __init__(self, workers: int, scheduler: str | None = None, security: Security | None = None) -> None:
         self.workers, self.scheduler, self.security = workers, scheduler, security
@@ -184,18 +184,21 @@ class Performers:
     def __enter__(self) -> Performers:
         self.closing.callback(ROOMS.close)
         self.background = self.closing.enter_context(ThreadPoolExecutor(1))
+        self.closing.callback(ROOMS.end)
         return self
 
     def __exit__(self, *error: object) -> None:
         self.closing.close()
 
-    def needs_pool(self, count: int) -> bool:
-        """Whether ``count`` works go to a pool."""
+    def _needs_pool(self, count: int) -> bool:
         return count > 0 and (bool(self.scheduler) or min(self.workers, count) > 1)
 
-    def open(self, warm: bool) -> None:
-        """Begin to open the pool, in the background; its workers warm up if ``warm``. The first use waits for it."""
-        if self.pool is None:
+    def open(self, count: int, warm: bool) -> None:
+        """Begin, in the background, to open what ``count`` works need, and to warm it up if ``warm``."""
+        if not self._needs_pool(count):
+            if warm and count:
+                self.background.submit(warm_up)
+        elif self.pool is None:
             self.pool = self.background.submit(self._open, warm)
 
     def _open(self, warm: bool) -> Pool:
@@ -207,10 +210,10 @@ class Performers:
 
     def perform(self, works: Iterable[Work], count: int) -> Iterator[tuple[Work, Done | None]]:
         """Perform the jobs of ``count`` works; see ``Pool.perform``."""
-        if not self.needs_pool(count):
+        if not self._needs_pool(count):
             for work in works:
-                yield work, perform(work.job) if work.job else None
+                yield work, self.background.submit(perform, work.job).result() if work.job else None
             return
-        self.open(warm=False)
+        self.open(count, warm=False)
         assert self.pool is not None
         yield from self.pool.result().perform(works)

@@ -14,6 +14,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -88,11 +89,14 @@ class Grading:
                 yield child
 
     def end(self) -> int:
-        """Wait for the command, and end what was started for it; returns its status."""
+        """Wait for the command, and kill what was started for it; returns its status.
+
+        A worker that is just being started anew would take minutes to end by itself once its scheduler is gone.
+        """
         status = self.coordinator.wait(timeout=300)
         for process in self.servers:
-            process.terminate()
-        for process in self.servers:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait(timeout=ENDED_S)
         return status
 
