@@ -3,8 +3,9 @@
 Each way grades the same submissions of the first assignment (NumPy and PyTorch) as a whole process: stock
 ``nbgrader autograde`` with the tests in the notebook, ours with Python started anew for each notebook, ours forking one
 warm sandbox, ours with two workers, and, where ``--otter PYTHON`` names a Python that has Otter-Grader, a loop of
-``otter run``. ``--ours COUNT`` grades so many more with our warm ways, once again, and as two halves at once, by two
-commands with one worker each: what a second core of this machine is worth.
+``otter run``. ``--ours COUNT`` grades so many more with our warm ways, and as two halves at once, by two commands with
+one worker each: what a second core of this machine is worth. These are compared with each other, and a machine is not
+as fast in every minute: all of them run ``--rounds`` times in turn, and of each the run with the middle rate is shown.
 
 Printed are submissions a minute, start-up included and *sustained*, which leaves out what a whole class shares: the
 submissions after the first, over the time from the first to the last. Then seconds and CPU-seconds a submission, and
@@ -16,6 +17,7 @@ wrong.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import math
 import os
@@ -96,13 +98,11 @@ def grade_ours(course: Course, count: int, options: list[str]) -> Figures:
     return graded_ours([*command(course), *options], course, count)
 
 
-def grade_apart(folder: Path, count: int) -> Figures:
+def grade_apart(halves: list[Course], count: int) -> Figures:
     """Two courses with half of the class each, graded at once by two commands that share nothing but the machine.
 
     What one core more gives on this machine, whatever grades: cores that share caches and memory are not two machines.
     """
-    folder.mkdir()
-    halves = [ours(folder / name, count // 2) for name in ("one", "other")]
     both = " & ".join(shlex.join([*command(half), "--workers", "1"]) for half in halves)
     return graded_ours(["sh", "-c", f"{both} & wait"], halves[0], count // 2 * 2)
 
@@ -194,29 +194,43 @@ def figures(count: int, done: Measured, mark: str) -> Figures:
     return Figures(count, done.wall, done.cpu, done.peak, times)
 
 
-def measure(place: Path, options: argparse.Namespace) -> dict[str, Figures]:
+def measure(place: Path, course: Course, options: argparse.Namespace) -> dict[str, Figures]:
     """Every way, one after the other, each said as it ends."""
-    found: dict[str, Figures] = {}
-
-    def keep(name: str, got: Figures) -> None:
-        found[name] = got
-        print(f"{name}: {got.wall:.1f} s", flush=True)
-
     count = options.submissions
-    course = ours(place / "ours", count)
-    for name, workers in {**WAYS, **COLD}.items():
-        keep(name, grade_ours(course, count, workers))
-    if options.ours:
-        larger = ours(place / "larger", options.ours)
-        for name, workers in WAYS.items():
-            keep(f"{name}, {options.ours}", grade_ours(larger, options.ours, workers))
-        keep(f"{APART}, {options.ours}", grade_apart(place / "apart", options.ours))
-    keep("stock nbgrader", grade_stock(stock(place / "stock", course, count), course, count))
+    found = {name: said(name, grade_ours(course, count, words)) for name, words in {**WAYS, **COLD}.items()}
+    found["stock nbgrader"] = said("stock", grade_stock(stock(place / "stock", course, count), course, count))
     if options.otter:
-        keep("otter run", grade_otter(with_otter(place / "otter", options.otter, course, count), course, count))
+        otter = with_otter(place / "otter", options.otter, course, count)
+        found["otter run"] = said("otter", grade_otter(otter, course, count))
     else:
         print("otter: not measured (give --otter PYTHON)")
     return found
+
+
+def said(name: str, got: Figures) -> Figures:
+    print(f"{name}: {got.wall:.1f} s", flush=True)
+    return got
+
+
+def in_turn(place: Path, count: int, rounds: int) -> list[dict[str, Figures]]:
+    """The warm ways over a larger class, one after the other, and all of them so many times."""
+    larger = ours(place / "larger", count)
+    halves = [ours(place / name, count // 2) for name in ("one", "other")]
+    ways = {f"{name}, {count}": functools.partial(grade_ours, larger, count, words) for name, words in WAYS.items()}
+    ways[f"{APART}, {count}"] = functools.partial(grade_apart, halves, count)
+    return [{name: said(name, way()) for name, way in ways.items()} for _ in range(rounds)]
+
+
+def middle(rounds: list[dict[str, Figures]]) -> dict[str, Figures]:
+    """Of each way, the round with the middle rate."""
+    found = {name: sorted((one[name] for one in rounds), key=lambda got: got.sustained) for name in rounds[0]}
+    return {name: ordered[len(ordered) // 2] for name, ordered in found.items()}
+
+
+def ratios(rounds: list[dict[str, Figures]], count: int) -> dict[str, list[float]]:
+    """Each way's sustained rate over that of one worker in the same round."""
+    one = f"ours, 1 worker, {count}"
+    return {name: [got[name].sustained / got[one].sustained for got in rounds] for name in rounds[0] if name != one}
 
 
 def show(found: dict[str, Figures]) -> None:
@@ -231,12 +245,12 @@ def show(found: dict[str, Figures]) -> None:
         print("CPU-seconds: not measured (no control group can be made here, and a sandbox's time shows nowhere else)")
 
 
-def record(found: dict[str, Figures], where: dict[str, float]) -> None:
+def record(found: dict[str, Figures], where: dict[str, float], times_one: dict[str, list[float]]) -> None:
     """Write the figures for the book's page on classes of any size."""
     base = found["stock nbgrader"].rate
     kept = {
         "name": "grading_speed",
-        "command": said(sys.argv[1:]),
+        "command": typed(sys.argv[1:]),
         "date": date.today().isoformat(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "cores": os.cpu_count(),
@@ -251,15 +265,16 @@ def record(found: dict[str, Figures], where: dict[str, float]) -> None:
             }
             for name, got in found.items()
         },
+        "times_one_worker": times_one,
         "stages": where,
     }
     RESULT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
-def said(arguments: list[str]) -> str:
+def typed(arguments: list[str]) -> str:
     """The command as anybody can type it: which Python has Otter is not said.
 
-    >>> said(["40", "--otter", "/home/ada/otter/bin/python", "--record"])
+    >>> typed(["40", "--otter", "/home/ada/otter/bin/python", "--record"])
     'python -m tests.benchmarks.grading 40 --otter PYTHON --record'
     """
     words = ["PYTHON" if before == "--otter" else word for before, word in zip(["", *arguments], arguments)]
@@ -270,19 +285,28 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m tests.benchmarks.grading", description="How fast a class is graded.")
     made.add_argument("submissions", type=int, nargs="?", default=40, help="what each way grades (default: 40)")
     made.add_argument("--ours", type=int, metavar="COUNT", help="grade so many with our warm ways too")
+    made.add_argument("--rounds", type=int, default=3, help="how often these are measured in turn (default: 3)")
     made.add_argument("--otter", metavar="PYTHON", help="a Python that has otter-grader: measure `otter run` too")
     made.add_argument("--record", action="store_true", help=f"write the figures to {RESULT.name}, which the book shows")
     return made
 
 
 def main(options: argparse.Namespace) -> None:
+    count, rounds = options.ours, []
     with tempfile.TemporaryDirectory() as place:
-        found = measure(Path(place), options)
-        where = stages(Course(Path(place) / "ours"), students(options.submissions))
+        course = ours(Path(place) / "ours", options.submissions)
+        found = measure(Path(place), course, options)
+        if count:
+            rounds = in_turn(Path(place), count, options.rounds)
+            found |= middle(rounds)
+        where = stages(course, students(options.submissions))
     show(found)
+    times_one = ratios(rounds, count) if rounds else {}
+    for name, many in times_one.items():
+        print(f"{name}: {', '.join(f'{times:.2f}' for times in many)} times the sustained rate of one worker")
     print("\nseconds a submission, warm: " + ", ".join(f"{name} {seconds:.3f}" for name, seconds in where.items()))
     if options.record:
-        record(found, where)
+        record(found, where, times_one)
 
 
 if __name__ == "__main__":
