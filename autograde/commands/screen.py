@@ -54,7 +54,8 @@ class progress:
         self.bar.update(self.task, advance=1, more=more)
         if self.lines and record:
             keys = ("student", "assignment", "points", "max_points", "ended", "detail", "fault", "seconds")
-            print(json.dumps({"done": self.done, "of": self.total, **{key: record[key] for key in keys}}), flush=True)
+            line = json.dumps({"done": self.done, "of": self.total, **{key: record[key] for key in keys}})
+            print(f"{line}\n", end="", flush=True)  # in one piece: others may write to the same pipe
         elif not screen.is_terminal and (time.monotonic() - self.said > 10 or self.done == self.total):
             self.said = time.monotonic()
             left = (self.total - self.done) * (self.said - self.began) / self.done
