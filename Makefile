@@ -8,13 +8,14 @@ WORKERS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help course book release grade feedback report test lint stock bench experiments screenshots doctor clean sandbox
+.PHONY: help course book site release grade feedback report test lint stock bench experiments screenshots doctor clean sandbox
 
 help:  ## list the commands
 	@echo "make course       set up, build the book, release, grade the sample class, feedback, report"
 	@echo "make test         set up, lint, run the tests"
 	@echo
 	@echo "make book         build the book into _build/html (warnings are errors)"
+	@echo "make site         the book with the assignments' zips beside it, to put on a web server"
 	@echo "make release      make the students' notebooks in autograde/course/release"
 	@echo "make grade        grade what lies in autograde/course/submitted"
 	@echo "make feedback     write each student's feedback page"
@@ -42,6 +43,12 @@ course: $(READY) sandbox book  ## the main job, end to end
 
 book: $(READY)
 	$(BIN)/python -m chapters.build
+
+site: book release
+	rm -rf _build/html/assignments
+	mkdir _build/html/assignments
+	cp autograde/course/release/*.zip _build/html/assignments/
+	@echo "Put _build/html on a web server; students find each assignment at assignments/NAME.zip there"
 
 release: $(READY)
 	$(BIN)/autograde release
