@@ -18,14 +18,18 @@ WRONG = f"{PAGE}#what-goes-wrong"
 # --- neuron_step ------------------------------------------------------------------------------------------------------
 
 
+LINEAR = 0.2  # a smaller sum is nearly its own tanh: who forgot the tanh would now and then be right
+
+
 def neuron_cases(rng: np.random.Generator) -> list[Case]:
     def case(group: str, words: str, D: int, y_prev: float | None = None, bias: float | None = None) -> Case:
         y = rng.uniform(0.4, 0.9) * rng.choice([-1, 1]) if y_prev is None else y_prev
         b = rng.uniform(0.3, 0.8) * rng.choice([-1, 1]) if bias is None else bias
         w_y = rng.uniform(0.5, 1.2) * rng.choice([-1, 1])
-        return Case(
-            group, words, {"args": [rng.normal(size=D), float(y), rng.normal(size=D) / 2, float(w_y), float(b)]}
-        )
+        x, w_x = rng.normal(size=D), rng.normal(size=D) / 2
+        while abs(x @ w_x + w_y * y + b) < LINEAR:
+            x, w_x = rng.normal(size=D), rng.normal(size=D) / 2
+        return Case(group, words, {"args": [x, float(y), w_x, float(w_y), float(b)]})
 
     return [
         case("input", "a first step, with no output before it and no bias", D=3, y_prev=0.0, bias=0.0),

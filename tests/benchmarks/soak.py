@@ -163,10 +163,10 @@ def main(options: argparse.Namespace) -> None:
         "not_in_the_gradebook": len(unrecorded),
     }
     print(json.dumps(kept, indent=1))
-    if wrong or unrecorded:
-        raise SystemExit(f"for instance {dict(list(wrong.items())[:3])} {unrecorded[:3]}")
     if options.record:
         RESULT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    if wrong or unrecorded:
+        raise SystemExit(f"for instance {dict(list(wrong.items())[:3])} {unrecorded[:3]}")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -214,6 +214,7 @@ def test_a_line_for_spreadsheet_programs_is_passed_over(tmp_path: Path, scores: 
         (b"Student,ID,SIS Login ID,Section\nX,1,a\0da,RNN-1\n", "CSV|no row is a student"),
         (b"Student,ID,SIS Login ID,Section\n" + b"x" * 200_000, "field larger"),
     ],
+    ids=["empty", "spreadsheet", "one column", "no rows", "more fields", "nobody", "a zero byte", "a long field"],
 )
 def test_what_cannot_be_read_is_said(tmp_path: Path, scores: dict, data: bytes, words: str) -> None:
     with pytest.raises(ValueError, match=words):
