@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import threading
 import time
@@ -184,10 +185,14 @@ def test_limits_are_those_of_the_submission_not_of_the_sandbox(own: Rooms) -> No
     assert not run("open('a', 'wb').write(bytes(2**22)); None", limits=large).outputs[0]
 
 
-def test_what_the_sandbox_needs_from_tmp_is_there_and_read_only(own: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_sandbox_needs_from_tmp_is_there_and_read_only(
+    own: Rooms, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A project that lies in /tmp has its Python and its packages there."""
     system = sandbox._system()
-    kit = ["--ro-bind", str(sandbox.KIT), "/tmp/project/lib", "--tmpfs", "/tmp/project/lib/__pycache__"]
+    shutil.copy(sandbox.KIT / "plain.py", tmp_path)
+    (tmp_path / "__pycache__").mkdir()
+    kit = ["--ro-bind", str(tmp_path), "/tmp/project/lib", "--tmpfs", "/tmp/project/lib/__pycache__"]
     monkeypatch.setattr(sandbox, "_system", lambda: [*system, *kit])
     own.close()
     result = run(
