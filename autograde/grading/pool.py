@@ -97,17 +97,18 @@ class Pool:
 
     def _local(self, more: int) -> LocalCluster:
         """Workers of this machine; where one dies before it is ready, all are started anew, so many more times."""
-        apart = {"host": "127.0.0.1", "security": True}  # other users of this machine cannot talk to it
+        processes = self.workers > AS_THREADS
+        apart = {"host": "127.0.0.1", "security": True} if processes else {}  # other users cannot talk to them
         try:
             return LocalCluster(
                 n_workers=self.workers,
                 threads_per_worker=1,
-                processes=self.workers > AS_THREADS,
+                processes=processes,
                 dashboard_address=None,
                 scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port: several may grade at once
                 memory_limit=0,
                 silence_logs=logging.CRITICAL,
-                **(apart if self.workers > AS_THREADS else {}),
+                **apart,
             )
         except RuntimeError as error:
             if not more:

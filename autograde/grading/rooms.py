@@ -32,6 +32,7 @@ class Cold:
 
     ships_files = False
     others = 0
+    own = 2  # processes below `pid` that a notebook did not start: bubblewrap's second one, and the notebook's
     lost = False
 
     def __init__(self, folder: Path, limits: Limits, fds: tuple[int, int], unsafe: bool) -> None:
@@ -195,6 +196,7 @@ class Fork:
     """
 
     ships_files = True
+    own = 1
 
     def __init__(self, warm: Warm, child: int, others: int) -> None:
         self.warm, self.child, self.ended, self.group, self.others = warm, child, False, warm.group, others

@@ -28,6 +28,7 @@ class Watcher(threading.Thread):
         self.process, self.group, self.kill, self.limits = psutil.Process(room.pid), room.group, room.kill, limits
         self.reason, self.peak_mb = "", 0.0
         self.others = room.others  # processes in its group that are not the room's
+        self.own = room.own  # processes of the room that no notebook started
         self.before_mb = (self.group.memory_mb() if self.group else None) or 0.0
         self._stop_asked = threading.Event()
 
@@ -54,7 +55,7 @@ class Watcher(threading.Thread):
         return len(self._tree()) if counted is None else counted - self.others - 1
 
     def _too_many(self) -> str:
-        many = self._count() > self.limits.processes + 2
+        many = self._count() > self.limits.processes + self.own
         return f"it started more than {self.limits.processes} processes" if many else ""
 
     def _too_much(self) -> str:

@@ -74,10 +74,10 @@ def worker_processes(pool: Pool) -> list[int]:
 
 
 @pytest.fixture(params=("threads", "processes"))
-def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def kind(request: pytest.FixtureRequest) -> str:
     """Two workers as they are here, and as they are where there are many."""
     if request.param == "processes":
-        monkeypatch.setattr("autograde.grading.pool.AS_THREADS", 0)
+        request.getfixturevalue("processes")
     return request.param
 
 

@@ -268,6 +268,14 @@ def test_when_the_grading_ends_nothing_runs_and_nothing_begins(own: Rooms) -> No
     assert run("1 + 1").reason == "ok"
 
 
+def test_a_notebook_may_start_as_many_processes_as_it_is_allowed_and_no_more(own: Rooms) -> None:
+    few = Limits(cell_s=20, notebook_s=60, memory_mb=2048, processes=8)
+    source = "import subprocess, time\nkept = [subprocess.Popen(['sleep', '9']) for _ in range({})]\ntime.sleep(1)"
+    for cold in (False, True):
+        allowed, more = (run(source.format(count), cold=cold, limits=few) for count in (8, 9))
+        assert allowed.reason == "ok" and (more.reason, more.detail) == ("dead", "it started more than 8 processes")
+
+
 def test_where_no_room_can_be_closed_no_student_code_runs(own: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
     """A warm sandbox without its powers cannot close a fork's doors: the fork says so before it has run anything."""
     known = sandbox.warm_command
